@@ -1,0 +1,67 @@
+package transports
+
+import "errors"
+
+// Addr names one peer on a link: opaque octets that only the link can read (UDP: IP, zone and port;
+// XBee: the 64-bit address; a serial line: none). It is comparable and holds no pointer, so
+// a hundred thousand of them in a map cost the garbage collector nothing.
+type Addr struct {
+	n uint8
+	b [23]byte
+}
+
+// MakeAddr copies at most 23 octets into an address.
+func MakeAddr(b []byte) Addr {
+	var a Addr
+	a.n = uint8(copy(a.b[:], b))
+	return a
+}
+
+// Bytes returns the octets that the link put into the address.
+func (a *Addr) Bytes() []byte { return a.b[:a.n] }
+
+// A Frame is one MQTT-SN message as the link carries it: one UDP datagram, one de-framed serial frame.
+type Frame struct {
+	Addr Addr
+	// Data is the message. In ReadFrames the caller's buffer is filled (cap of Data is the room; a longer frame is
+	// dropped and counted), in WriteFrames it is only read and not kept after the call returns.
+	Data []byte
+	// Broadcast: received: the frame came to everyone (multicast, radio broadcast) or this cannot be known to be false;
+	// sent: to everyone in reach, Addr is ignored.
+	Broadcast bool
+	// Radius is the number of hops a sent broadcast may travel, 0 = the whole network. Links without hops ignore it.
+	Radius uint8
+}
+
+// ErrClosed is what ReadFrames returns after Close.
+var ErrClosed = errors.New("link is closed")
+
+// Stats are a link's own counters since it was opened. Reason keys of Errors are fixed per link and exist from the start.
+type Stats struct {
+	Up                  bool   // the device is open and usable now
+	Why                 string // one sentence, when not Up
+	FramesIn, FramesOut uint64
+	BytesIn, BytesOut   uint64
+	Errors              map[string]uint64 // by reason: "oversize", "crc", "garbage_bytes", "queue_full", "send", "reopen", …
+}
+
+// A Link carries MQTT-SN messages between the gateway and its peers, whole or not at all. A frame may be lost,
+// repeated or arrive late; it never arrives joined to another or in part.
+//
+// One goroutine reads; any goroutine may write, close or ask.
+type Link interface {
+	// ReadFrames waits until at least one frame has arrived, fills frames from the front and returns how many.
+	// A device that goes away and comes back (an unplugged adapter) is the link's own affair: it reopens, with back-off,
+	// and ReadFrames just waits. The only error is ErrClosed, or one that will not pass.
+	ReadFrames(frames []Frame) (n int, err error)
+	// WriteFrames sends in order. It never waits for the radio or the line: what does not fit the link's bounded
+	// queue is dropped and counted in Stats.
+	WriteFrames(frames []Frame)
+	// MTU is the longest Data in octets that the link carries.
+	MTU() int
+	// FormatAddr renders an address of this link for people, e.g. "192.0.2.7:1883".
+	FormatAddr(Addr) string
+	Stats() Stats
+	// Close ends ReadFrames and releases the device. It returns when the link's own goroutines have ended.
+	Close() error
+}
