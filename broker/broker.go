@@ -1,0 +1,170 @@
+package broker
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"midge/broker/mqtt"
+	"midge/broker/topic"
+)
+
+// Errors of the verbs.
+var (
+	// ErrTakenOver is every verb's answer once another front end has opened the same client id, or after Close.
+	ErrTakenOver = errors.New("session was taken over")
+	// ErrTooManySessions refuses a new client id when Limits.Sessions are there already.
+	ErrTooManySessions = errors.New("too many sessions")
+	// ErrNoClientID refuses an empty client id: the front end assigns one if its protocol can tell the client.
+	ErrNoClientID = errors.New("client id is empty")
+)
+
+// Never is a session expiry interval that does not end.
+const Never = 0xFFFFFFFF
+
+// A Broker holds the whole state. All its methods may be called from any goroutine.
+type Broker struct {
+	mu       sync.Mutex
+	limits   Limits
+	sessions map[string]*state // by client id
+
+	subs    topic.Tree[*state, *Subscription]
+	subsGen uint64            // moves when subs changes; a route of another generation is stale
+	routes  map[string]*route // by topic name, at most routeCacheMax
+
+	retained      topic.Names[*Message]
+	retainedBytes int
+
+	deadlines deadlines
+	alarm     chan struct{} // one slot: the first deadline became earlier
+
+	connected, inflight, queued, queuedBytes int
+
+	traffic map[string]*Traffic
+	dropped [dropReasons]uint64
+}
+
+// New returns an empty broker.
+func New(limits Limits) *Broker {
+	return &Broker{
+		limits:   limits.withDefaults(),
+		sessions: make(map[string]*state),
+		routes:   make(map[string]*route),
+		traffic:  make(map[string]*Traffic),
+		alarm:    make(chan struct{}, 1),
+	}
+}
+
+// A Waker is told that a session has something to pull. Wake runs in whatever goroutine caused it, without the core's lock; it must not
+// block and must not call a verb. It comes once until Next has returned less than it was asked for.
+type Waker interface{ Wake() }
+
+// Options are what a front end opens a session with: CONNECT in the words of MQTT 5.
+type Options struct {
+	ClientID       string
+	Username       string
+	Protocol       string // the front end's name in counters: "mqtt", …
+	CleanStart     bool
+	SessionExpiry  uint32 // seconds that the session outlives its front end; Never
+	ReceiveMaximum uint16 // deliveries at QoS > 0 in flight; 0 means 65,535
+	Will           *Will
+	Waker          Waker
+}
+
+// Open gives the front end the session of o.ClientID, taking it over from any other front end that holds it. present reports that the session was there already.
+func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err error) {
+	if o.ClientID == "" {
+		return nil, false, ErrNoClientID
+	}
+	s = &Session{b: b, waker: o.Waker, username: o.Username}
+	b.mu.Lock()
+	st := b.sessions[o.ClientID]
+	if st != nil && st.owner != nil {
+		b.takeOver(now, s, st, o.CleanStart)
+	}
+	if st != nil && o.CleanStart {
+		b.end(now, s, st)
+	}
+	if st = b.sessions[o.ClientID]; st == nil && len(b.sessions) >= b.limits.Sessions {
+		b.mu.Unlock()
+		s.wake()
+		return nil, false, ErrTooManySessions
+	}
+	present = st != nil
+	if st == nil {
+		st = &state{id: o.ClientID}
+		b.sessions[o.ClientID] = st
+	}
+	b.attach(now, s, st, o)
+	b.mu.Unlock()
+	s.wake()
+	return s, present, nil
+}
+
+// takeOver turns the present owner inert. Its will is published as for a lost connection, unless the client is back within the will's delay.
+func (b *Broker) takeOver(now time.Time, by *Session, st *state, cleanStart bool) {
+	old := st.owner
+	b.detach(st)
+	if old.waker != nil {
+		by.woken = append(by.woken, old.waker)
+	}
+	if w := st.will; w != nil && (w.Delay == 0 || cleanStart) {
+		st.will = nil
+		b.publishWill(now, by, st, w)
+	}
+}
+
+func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
+	s.st, s.traffic, s.lastNext = st, b.trafficOf(o.Protocol), now
+	s.receiveMaximum = int(o.ReceiveMaximum)
+	if s.receiveMaximum == 0 {
+		s.receiveMaximum = receiveMaximum
+	}
+	st.owner, st.will, st.expiry = s, o.Will, o.SessionExpiry
+	b.connected++
+	b.deadlines.set(st, time.Time{})
+}
+
+// detach takes the front end's hold away and leaves the session as a connection that is gone.
+func (b *Broker) detach(st *state) {
+	st.owner = nil
+	b.connected--
+	st.acks = ring[Outbound]{} // the publisher repeats what it got no answer for
+	st.letPublishersGo()
+	b.dropQoS0(st)
+}
+
+// dropQoS0 drops the QoS 0 messages of a session whose client has gone.
+func (b *Broker) dropQoS0(st *state) {
+	for n := st.queue.len(); n > 0; n-- {
+		q := st.queue.pop()
+		if q.qos == mqtt.AtMostOnce {
+			b.unqueue(st, q)
+			b.drop(OfflineQoS0)
+			st.outSeq++
+			continue
+		}
+		st.queue.push(q)
+	}
+}
+
+// end forgets the session and everything it owns.
+func (b *Broker) end(now time.Time, by *Session, st *state) {
+	if w := st.will; w != nil { // MQTT 5 §3.1.2.5: at the latest when the session ends
+		st.will = nil
+		b.publishWill(now, by, st, w)
+	}
+	for filter := range st.subs {
+		b.subs.Delete(filter, st)
+	}
+	if len(st.subs) > 0 {
+		b.subsGen++
+	}
+	for st.queue.len() > 0 {
+		b.unqueue(st, st.queue.pop())
+		b.drop(SessionEnded)
+	}
+	b.inflight -= st.window.live
+	b.deadlines.set(st, time.Time{})
+	delete(b.sessions, st.id)
+}

@@ -1,0 +1,96 @@
+package broker
+
+// DropReason says why a message, or one receiver's copy of it, was not delivered or was refused.
+type DropReason uint8
+
+// The reasons. Each has a counter that exists from the start.
+const (
+	QueueFull         DropReason = iota // a session's queue was at its bound; that session's copy is lost
+	OfflineQoS0                         // QoS 0 is not queued for a client that is not connected
+	Expired                             // the message's expiry interval passed before it was handed out
+	TotalFull                           // all queues together were at their bound: QoS > 0 refused, QoS 0 lost
+	RetainedFull                        // the retained store was at its bound; the message was delivered but not kept
+	SessionEnded                        // the session ended with the message still waiting
+	PacketTooLarge                      // larger than the receiver's Maximum Packet Size or its link
+	SubscriberRefused                   // the receiver answered with a refusal
+	dropReasons
+)
+
+var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused"}
+
+// String is the reason as metrics name it.
+func (r DropReason) String() string { return dropNames[r] }
+
+// DropReasons lists all reasons by name.
+func DropReasons() []string { return append([]string(nil), dropNames[:]...) }
+
+// Traffic counts messages of one protocol by QoS.
+type Traffic struct {
+	In, Out [3]uint64 // by mqtt.QoS
+}
+
+// Counters is a snapshot of what the core has done and holds.
+type Counters struct {
+	Traffic       map[string]Traffic // by Options.Protocol
+	Dropped       map[string]uint64  // by DropReason
+	Sessions      int                // with or without a front end
+	Connected     int                // with one
+	Subscriptions int
+	Retained      int
+	RetainedBytes int
+	Queued        int // messages waiting, in flight excluded
+	QueuedBytes   int
+	Inflight      int // deliveries handed out and not yet acknowledged
+}
+
+// Counters returns a snapshot.
+func (b *Broker) Counters() Counters {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := Counters{
+		Traffic:       make(map[string]Traffic, len(b.traffic)),
+		Dropped:       make(map[string]uint64, dropReasons),
+		Sessions:      len(b.sessions),
+		Connected:     b.connected,
+		Subscriptions: b.subs.Len(),
+		Retained:      b.retained.Len(),
+		RetainedBytes: b.retainedBytes,
+		Queued:        b.queued,
+		QueuedBytes:   b.queuedBytes,
+		Inflight:      b.inflight,
+	}
+	for name, t := range b.traffic {
+		c.Traffic[name] = *t
+	}
+	for r, n := range b.dropped {
+		c.Dropped[DropReason(r).String()] = n
+	}
+	return c
+}
+
+// Protocols makes counters for protocols that have not been seen yet, so that their zeros are visible.
+func (b *Broker) Protocols(names ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range names {
+		b.trafficOf(name)
+	}
+}
+
+func (b *Broker) trafficOf(protocol string) *Traffic {
+	t := b.traffic[protocol]
+	if t == nil {
+		t = new(Traffic)
+		b.traffic[protocol] = t
+	}
+	return t
+}
+
+func (b *Broker) drop(r DropReason) { b.dropped[r]++ }
+
+// Dropped counts a message that a front end had to give up, e.g. one that is longer than its link carries.
+func (b *Broker) Dropped(r DropReason) {
+	b.mu.Lock()
+	b.drop(r)
+	b.mu.Unlock()
+}

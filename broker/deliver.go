@@ -1,0 +1,200 @@
+package broker
+
+import (
+	"time"
+
+	"midge/broker/mqtt"
+)
+
+// Next fills dst with what may be sent now and returns how many there are: acknowledgements first, then what was in
+// flight when the client went away, then the queue as far as the receive window allows. It never blocks. Fewer than
+// len(dst) means that nothing more waits; the waker then tells when something does.
+func (s *Session) Next(now time.Time, dst []Outbound) (n int, err error) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	if s.st.owner != s {
+		return 0, ErrTakenOver
+	}
+	s.lastNext = now
+	n = s.nextAcks(dst)
+	n += s.nextResent(dst[n:])
+	n += s.nextQueued(now, dst[n:])
+	s.awake = n == len(dst)
+	s.st.relax()
+	return n, nil
+}
+
+func (s *Session) nextAcks(dst []Outbound) (n int) {
+	for n < len(dst) && s.st.acks.len() > 0 {
+		dst[n] = s.st.acks.pop()
+		n++
+	}
+	return n
+}
+
+// nextResent hands out again what was in flight on an earlier connection. "When a Client reconnects … the Server MUST resend any unacknowledged
+// PUBLISH packets (where QoS > 0) and PUBREL packets using their original Packet Identifiers" [MQTT-4.4.0-1].
+func (s *Session) nextResent(dst []Outbound) (n int) {
+	w := &s.st.window
+	for ; s.resend < w.len() && n < len(dst) && s.outstanding < s.receiveMaximum; s.resend++ {
+		d := w.at(s.resend)
+		switch d.phase {
+		case sent:
+			dst[n] = d.outbound(true)
+			s.traffic.Out[d.qos]++
+		case released:
+			dst[n] = Outbound{Kind: Pubrel, ID: d.id}
+		default:
+			continue
+		}
+		s.outstanding++
+		n++
+	}
+	return n
+}
+
+func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
+	b, st := s.b, s.st
+	if s.resend < st.window.len() {
+		return 0 // order: nothing new before the last of the old
+	}
+	for n < len(dst) && st.queue.len() > 0 {
+		if st.queue.at(0).qos > mqtt.AtMostOnce && (s.outstanding >= s.receiveMaximum || st.window.len() >= inflightSpan) {
+			break
+		}
+		q := st.queue.pop()
+		seq := st.outSeq
+		st.outSeq++
+		b.unqueue(st, q)
+		if q.msg.expired(now) {
+			b.drop(Expired)
+			continue
+		}
+		s.traffic.Out[q.qos]++
+		if q.qos == mqtt.AtMostOnce {
+			dst[n] = delivery{queued: q}.outbound(false)
+		} else {
+			dst[n] = st.window.add(q, seq).outbound(false)
+			b.inflight++
+			s.outstanding++
+			s.resend++
+		}
+		n++
+	}
+	return n
+}
+
+func (d delivery) outbound(dup bool) Outbound {
+	o := Outbound{Kind: Publish, QoS: d.qos, Retain: d.retain, Dup: dup, ID: d.id, Message: d.msg}
+	if d.ids != nil {
+		o.SubscriptionIDs = *d.ids
+	}
+	return o
+}
+
+// Acked is the subscriber's PUBACK: deliveries at QoS 1 are done. Identifiers that are not in flight are ignored, as after a reconnect both sides may speak of the past.
+func (s *Session) Acked(ids ...uint16) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.unlock()
+	for _, id := range ids {
+		if d := s.st.window.find(id); d != nil && d.qos == mqtt.AtLeastOnce {
+			s.finish(d)
+		}
+	}
+	return nil
+}
+
+// Refused is a subscriber's answer with a reason of 0x80 or more to a delivery at QoS 1 or 2: it is done and is not sent again.
+func (s *Session) Refused(id uint16) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.unlock()
+	if d := s.st.window.find(id); d != nil && d.phase == sent {
+		s.b.drop(SubscriberRefused)
+		s.finish(d)
+	}
+	return nil
+}
+
+// Received is the subscriber's PUBREC for deliveries at QoS 2. The message is the subscriber's from now on; PUBREL comes out of Next,
+// with Packet Identifier not found when there is no such delivery.
+func (s *Session) Received(ids ...uint16) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.unlock()
+	for _, id := range ids {
+		d := s.st.window.find(id)
+		if d == nil || d.qos != mqtt.ExactlyOnce {
+			s.answer(Pubrel, id, mqtt.PacketIdentifierNotFound)
+			continue
+		}
+		d.phase = released
+		d.msg, d.ids = nil, nil
+		s.answer(Pubrel, id, mqtt.Success)
+	}
+	return nil
+}
+
+// Completed is the subscriber's PUBCOMP: deliveries at QoS 2 are done.
+func (s *Session) Completed(ids ...uint16) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.unlock()
+	for _, id := range ids {
+		if d := s.st.window.find(id); d != nil && d.phase == released {
+			s.finish(d)
+		}
+	}
+	return nil
+}
+
+// finish ends a delivery that this front end has handed out, or that an earlier one had.
+func (s *Session) finish(d *delivery) {
+	w := &s.st.window
+	handedOut := s.resend >= w.len() || w.before(d.id, s.resend)
+	if handedOut {
+		s.outstanding--
+	}
+	s.resend -= min(s.resend, w.finish(d))
+	s.b.inflight--
+}
+
+// Mark is a place in a session's stream of messages.
+type Mark uint64
+
+// Mark returns the place behind the last message that the session has been given so far.
+func (s *Session) Mark() (Mark, error) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	if s.st.owner != s {
+		return 0, ErrTakenOver
+	}
+	return Mark(s.st.outSeq + uint64(s.st.queue.len())), nil
+}
+
+// Pending reports whether a message before the mark is still waiting or in flight, or an acknowledgement waits to be sent.
+func (s *Session) Pending(m Mark) (bool, error) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	st := s.st
+	if st.owner != s {
+		return false, ErrTakenOver
+	}
+	if st.acks.len() > 0 || st.outSeq < uint64(m) {
+		return true, nil
+	}
+	seq, ok := st.window.oldest()
+	return ok && seq < uint64(m), nil
+}
+
+// Waiting returns how many messages wait for the session or are in flight to it.
+func (s *Session) Waiting() int {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	return s.st.queue.len() + s.st.window.live
+}

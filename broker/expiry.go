@@ -1,0 +1,136 @@
+package broker
+
+import (
+	"container/heap"
+	"context"
+	"time"
+)
+
+// schedule notes when a session without front end is due: its will, its end, or both. "The Server … publishes the Will
+// Message … when the Will Delay Interval passes or the Session ends, whichever happens first" (MQTT 5 §3.1.3.2.2).
+func (b *Broker) schedule(now time.Time, st *state) {
+	st.willAt, st.expireAt = time.Time{}, time.Time{}
+	if st.expiry != Never {
+		st.expireAt = now.Add(time.Duration(st.expiry) * time.Second)
+	}
+	if st.will != nil {
+		st.willAt = now.Add(st.will.Delay)
+	}
+	b.deadlines.set(st, earlier(st.willAt, st.expireAt))
+	if b.deadlines.first() == st {
+		select {
+		case b.alarm <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Expire publishes wills and ends sessions that are due and returns when it must be called next; zero means not until another session is closed.
+func (b *Broker) Expire(now time.Time) (next time.Time) {
+	by := &Session{b: b}
+	b.mu.Lock()
+	for st := b.deadlines.first(); st != nil && !now.Before(st.deadline); st = b.deadlines.first() {
+		b.due(now, by, st)
+	}
+	if st := b.deadlines.first(); st != nil {
+		next = st.deadline
+	}
+	b.mu.Unlock()
+	by.wake()
+	return next
+}
+
+func (b *Broker) due(now time.Time, by *Session, st *state) {
+	if !st.expireAt.IsZero() && !now.Before(st.expireAt) {
+		b.end(now, by, st)
+		return
+	}
+	if w := st.will; w != nil {
+		st.will, st.willAt = nil, time.Time{}
+		b.publishWill(now, by, st, w)
+	}
+	b.deadlines.set(st, st.expireAt)
+}
+
+func (b *Broker) publishWill(now time.Time, by *Session, st *state, w *Will) {
+	m := *w.Message
+	m.Publisher = st.id
+	b.distribute(now, by, &m)
+}
+
+// Run calls Expire when it is due, until ctx ends.
+func (b *Broker) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.alarm:
+		case <-timer.C:
+		}
+		now := time.Now()
+		if next := b.Expire(now); !next.IsZero() {
+			timer.Reset(next.Sub(now))
+		}
+	}
+}
+
+// deadlines orders the sessions that wait for something by time: at most one entry a session.
+type deadlines []*state
+
+func (d *deadlines) first() *state {
+	if len(*d) == 0 {
+		return nil
+	}
+	return (*d)[0]
+}
+
+// set moves, adds or (zero time) removes a session's deadline.
+func (d *deadlines) set(st *state, at time.Time) {
+	waits := !st.deadline.IsZero()
+	st.deadline = at
+	switch {
+	case waits && at.IsZero():
+		heap.Remove(d, st.deadlineI)
+	case waits:
+		heap.Fix(d, st.deadlineI)
+	case !at.IsZero():
+		heap.Push(d, st)
+	}
+}
+
+// Len, Less, Swap, Push and Pop are heap.Interface.
+func (d deadlines) Len() int { return len(d) }
+
+// Less reports whether i is due before j.
+func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+
+// Swap exchanges two entries.
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].deadlineI, d[j].deadlineI = i, j
+}
+
+// Push appends a *state.
+func (d *deadlines) Push(x any) {
+	st := x.(*state)
+	st.deadlineI = len(*d)
+	*d = append(*d, st)
+}
+
+// Pop removes the last entry.
+func (d *deadlines) Pop() any {
+	last := len(*d) - 1
+	st := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	return st
+}

@@ -1,0 +1,49 @@
+package broker
+
+import "time"
+
+// Limits are the bounds that an operator may change. The zero value of a field means its default.
+type Limits struct {
+	QueueMessages int // messages waiting in one session; default 100,000: a day of one message a second
+	QueueBytes    int // octets of them, bodies counted per session; default 64 MiB: half of what a 512 MB box can spare
+	TotalBytes    int // octets waiting in all sessions together; default 256 MiB: QoS > 0 is then refused
+	Retained      int // retained messages; default 100,000
+	RetainedBytes int // octets of them; default 64 MiB
+	Sessions      int // sessions, connected or not; default 200,000
+	Subscriptions int // subscriptions of one session; default 10,000
+}
+
+// Fixed bounds.
+const (
+	// receiveMaximum is how many QoS > 0 deliveries a client may have open unless it says otherwise [MQTT-3.1.2.11.3].
+	receiveMaximum = 65535
+	// inflightSpan keeps packet identifiers unambiguous: open deliveries never span more than this many of them.
+	inflightSpan = 65000
+	// routeCacheMax bounds the cached matches. A topic costs about 200 octets.
+	routeCacheMax = 16384
+	// messageOverhead is what a queued message costs beside topic and payload, in octets.
+	messageOverhead = 128
+	// busyMessages and busyBytes are where a session's publishers are asked to pause: about what one connection drains
+	// in a few milliseconds. They go on at half of it.
+	busyMessages = 4096
+	busyBytes    = 4 << 20
+	// stalledAfter is how long a session may go without pulling before its publishers no longer wait for it: a dead
+	// reader is not a brake.
+	stalledAfter = time.Second
+)
+
+func (l Limits) withDefaults() Limits {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&l.QueueMessages, 100_000)
+	def(&l.QueueBytes, 64<<20)
+	def(&l.TotalBytes, 256<<20)
+	def(&l.Retained, 100_000)
+	def(&l.RetainedBytes, 64<<20)
+	def(&l.Sessions, 200_000)
+	def(&l.Subscriptions, 10_000)
+	return l
+}

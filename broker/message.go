@@ -1,0 +1,75 @@
+package broker
+
+import (
+	"time"
+
+	"midge/broker/mqtt"
+)
+
+// A Message is what was published. It is immutable once it has been handed to the core and is shared by every
+// queue that holds it, so neither Payload nor Properties may be changed afterwards.
+type Message struct {
+	Topic   string // a valid topic name
+	Payload []byte
+	QoS     mqtt.QoS
+	Retain  bool
+	// Properties are those that travel from publisher to subscriber; nil when there are none. Message Expiry Interval
+	// is not among them: see Expires.
+	Properties *mqtt.Properties
+	// Publisher is the client id of the session that published it; set by the core.
+	Publisher string
+	// Expires is when an undelivered copy becomes worthless; zero means never.
+	Expires time.Time
+}
+
+// size is what a queued copy counts against the bounds in octets.
+func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + messageOverhead }
+
+func (m *Message) expired(now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
+
+// Inbound is a message as a front end received it. ID is its packet identifier, 0 at QoS 0.
+type Inbound struct {
+	ID      uint16
+	Message *Message
+}
+
+// Kind says what an [Outbound] is.
+type Kind uint8
+
+// What Next hands out, named after the MQTT packet that carries it.
+const (
+	Publish Kind = iota // a delivery: Message and the fields that go with it
+	Puback              // the answer to a QoS 1 Inbound
+	Pubrec              // the first answer to a QoS 2 Inbound
+	Pubrel              // a delivery was received; Completed is awaited
+	Pubcomp             // the last answer to a QoS 2 Inbound, after Release
+)
+
+// Outbound is one thing that a session wants sent.
+type Outbound struct {
+	Kind   Kind
+	QoS    mqtt.QoS        // Publish: the smaller of the message's and the subscription's
+	Retain bool            // Publish
+	Dup    bool            // Publish: it was handed out before, on an earlier connection
+	Reason mqtt.ReasonCode // all but Publish
+	ID     uint16          // packet identifier; 0 for a Publish at QoS 0
+
+	Message         *Message
+	SubscriptionIDs []uint32 // Publish: of every subscription that matched; read only
+}
+
+// Will is the message that is published for a client that is lost (MQTT 5 §3.1.2.5).
+type Will struct {
+	Message *Message
+	Delay   time.Duration // how long a lost client has to come back
+}
+
+// Subscription is a topic filter with its options (MQTT 5 §3.8.3.1).
+type Subscription struct {
+	Filter            string
+	QoS               mqtt.QoS
+	NoLocal           bool
+	RetainAsPublished bool
+	RetainHandling    uint8  // 0 send retained messages, 1 only if the subscription is new, 2 never
+	ID                uint32 // subscription identifier, 0 = none
+}

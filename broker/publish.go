@@ -1,0 +1,222 @@
+package broker
+
+import (
+	"time"
+
+	"midge/broker/mqtt"
+)
+
+// route is the cached answer to «who gets what is published to this topic?».
+type route struct {
+	topic   string
+	gen     uint64
+	targets []target
+}
+
+// target is one receiving session with its matching subscriptions merged: a client gets one copy of a message however
+// many of its filters match, at the highest QoS and with all identifiers (MQTT 5 §3.3.4).
+type target struct {
+	st      *state
+	ids     *[]uint32
+	qos     mqtt.QoS
+	noLocal bool // every matching subscription has No Local
+	asIs    bool // one of them has Retain As Published
+}
+
+// Publish routes messages in order. The answers to those at QoS > 0 come out of Next. Topics must be valid names.
+//
+// busy is not nil when a receiver's queue has grown long while it is being drained: the caller should pause its own
+// reading until busy is closed or a bounded moment has passed, so that a burst is slowed and not lost.
+func (s *Session) Publish(now time.Time, in []Inbound) (busy <-chan struct{}, err error) {
+	if err := s.lock(); err != nil {
+		return nil, err
+	}
+	defer s.unlock()
+	for i := range in {
+		if ch := s.publish(now, in[i]); ch != nil {
+			busy = ch
+		}
+	}
+	return busy, nil
+}
+
+func (s *Session) publish(now time.Time, in Inbound) (busy <-chan struct{}) {
+	m := in.Message
+	s.traffic.In[m.QoS]++
+	if m.QoS == mqtt.ExactlyOnce {
+		if _, again := s.st.inbound[in.ID]; again {
+			s.answer(Pubrec, in.ID, mqtt.Success)
+			return nil
+		}
+	}
+	m.Publisher = s.st.id
+	reason, busy := s.b.distribute(now, s, m)
+	switch m.QoS {
+	case mqtt.AtLeastOnce:
+		s.answer(Puback, in.ID, reason)
+	case mqtt.ExactlyOnce:
+		// "If PUBREC is sent with a Reason Code of 0x80 or greater, the packet identifier is free" (MQTT 5 §4.3.3).
+		if !reason.Failed() {
+			if s.st.inbound == nil {
+				s.st.inbound = make(map[uint16]struct{})
+			}
+			s.st.inbound[in.ID] = struct{}{}
+		}
+		s.answer(Pubrec, in.ID, reason)
+	}
+	return busy
+}
+
+// Release is the publisher's PUBREL for QoS 2: the identifiers are free again and PUBCOMP comes out of Next.
+func (s *Session) Release(ids ...uint16) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.unlock()
+	for _, id := range ids {
+		reason := mqtt.PacketIdentifierNotFound
+		if _, ok := s.st.inbound[id]; ok {
+			reason = mqtt.Success
+			delete(s.st.inbound, id)
+		}
+		s.answer(Pubcomp, id, reason)
+	}
+	return nil
+}
+
+// Receiving is the number of QoS 2 messages from this client that wait for Release.
+func (s *Session) Receiving() int {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	return len(s.st.inbound)
+}
+
+func (s *Session) answer(k Kind, id uint16, r mqtt.ReasonCode) {
+	s.st.acks.push(Outbound{Kind: k, ID: id, Reason: r})
+}
+
+// distribute keeps m if it is to be retained and gives it to everyone who subscribed.
+func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}) {
+	r := b.route(by, m.Topic)
+	if b.queuedBytes+m.size()*len(r.targets) > b.limits.TotalBytes {
+		b.drop(TotalFull)
+		return mqtt.QuotaExceeded, nil
+	}
+	if m.Retain {
+		b.retain(m)
+	}
+	reason = mqtt.NoMatchingSubscribers
+	for i := range r.targets {
+		t := &r.targets[i]
+		if t.noLocal && t.st.id == m.Publisher {
+			continue
+		}
+		reason = mqtt.Success
+		q := queued{msg: m, ids: t.ids, qos: min(m.QoS, t.qos), retain: m.Retain && t.asIs}
+		if ch := b.enqueue(now, by, t.st, q); ch != nil {
+			busy = ch
+		}
+	}
+	return reason, busy
+}
+
+// enqueue puts q into a session's queue or drops it, and notes whom to wake.
+func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued) (busy <-chan struct{}) {
+	o := st.owner
+	switch {
+	case o == nil && q.qos == mqtt.AtMostOnce:
+		b.drop(OfflineQoS0)
+		return nil
+	case st.queue.len() >= b.limits.QueueMessages || st.bytes+q.msg.size() > b.limits.QueueBytes:
+		b.drop(QueueFull)
+		return nil
+	}
+	b.push(st, q)
+	if o == nil {
+		return nil
+	}
+	if !o.awake && o != by && o.waker != nil {
+		o.awake = true
+		by.woken = append(by.woken, o.waker)
+	}
+	if st.busy() && o != by && now.Sub(o.lastNext) < stalledAfter {
+		if st.room == nil {
+			st.room = make(chan struct{})
+		}
+		return st.room
+	}
+	return nil
+}
+
+func (b *Broker) push(st *state, q queued) {
+	st.queue.push(q)
+	size := q.msg.size()
+	st.bytes += size
+	b.queued++
+	b.queuedBytes += size
+}
+
+// unqueue accounts for q, which has left the queue.
+func (b *Broker) unqueue(st *state, q queued) {
+	size := q.msg.size()
+	st.bytes -= size
+	b.queued--
+	b.queuedBytes -= size
+}
+
+func (st *state) busy() bool { return st.queue.len() > busyMessages || st.bytes > busyBytes }
+
+// relax lets waiting publishers go on when the queue is down to half of what made it busy.
+func (st *state) relax() {
+	if st.room != nil && st.queue.len() <= busyMessages/2 && st.bytes <= busyBytes/2 {
+		st.letPublishersGo()
+	}
+}
+
+func (st *state) letPublishersGo() {
+	if st.room != nil {
+		close(st.room)
+		st.room = nil
+	}
+}
+
+// route returns the receivers of a topic, from the cache when nothing has changed since.
+func (b *Broker) route(by *Session, name string) *route {
+	if r := by.lastRoute; r != nil && r.gen == b.subsGen && r.topic == name {
+		return r
+	}
+	r := b.routes[name]
+	if r == nil || r.gen != b.subsGen {
+		r = b.match(name)
+		if len(b.routes) >= routeCacheMax {
+			clear(b.routes)
+		}
+		b.routes[name] = r
+	}
+	by.lastRoute = r
+	return r
+}
+
+func (b *Broker) match(name string) *route {
+	r := &route{topic: name, gen: b.subsGen}
+	places := make(map[*state]int)
+	b.subs.Match(name, func(st *state, sub *Subscription) {
+		i, seen := places[st]
+		if !seen {
+			i = len(r.targets)
+			places[st] = i
+			r.targets = append(r.targets, target{st: st, noLocal: true})
+		}
+		t := &r.targets[i]
+		t.qos = max(t.qos, sub.QoS)
+		t.noLocal = t.noLocal && sub.NoLocal
+		t.asIs = t.asIs || sub.RetainAsPublished
+		if sub.ID != 0 {
+			if t.ids == nil {
+				t.ids = new([]uint32)
+			}
+			*t.ids = append(*t.ids, sub.ID)
+		}
+	})
+	return r
+}

@@ -1,0 +1,52 @@
+package broker
+
+import "time"
+
+// retain keeps m as the topic's last value. "If the Payload contains zero bytes … any retained message with the same topic name MUST be removed" [MQTT-3.3.1-6].
+func (b *Broker) retain(m *Message) {
+	old, had := b.retained.Get(m.Topic)
+	if len(m.Payload) == 0 {
+		if had {
+			b.forget(old)
+		}
+		return
+	}
+	bytes := b.retainedBytes + m.size()
+	if had {
+		bytes -= old.size()
+	}
+	if bytes > b.limits.RetainedBytes || !had && b.retained.Len() >= b.limits.Retained {
+		b.drop(RetainedFull)
+		return
+	}
+	b.retained.Set(m.Topic, m)
+	b.retainedBytes = bytes
+}
+
+func (b *Broker) forget(m *Message) {
+	b.retained.Delete(m.Topic)
+	b.retainedBytes -= m.size()
+}
+
+// sendRetained queues what a new subscription finds. The retained messages of one filter may be more than a queue's bound: they are shared with the
+// store and cost little, and a subscriber that gets a part of them cannot know what it lacks.
+func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
+	var ids *[]uint32
+	if sub.ID != 0 {
+		ids = &[]uint32{sub.ID}
+	}
+	var stale []*Message
+	b.retained.Match(sub.Filter, func(_ string, m *Message) {
+		switch {
+		case m.expired(now):
+			stale = append(stale, m)
+		case sub.NoLocal && m.Publisher == s.st.id:
+		default:
+			b.push(s.st, queued{msg: m, ids: ids, qos: min(m.QoS, sub.QoS), retain: true})
+		}
+	})
+	for _, m := range stale {
+		b.forget(m)
+		b.drop(Expired)
+	}
+}

@@ -1,0 +1,46 @@
+package broker
+
+// A ring is a queue in one slice. The zero ring is empty.
+type ring[T any] struct {
+	buf  []T // length is 0 or a power of two
+	head int
+	n    int
+}
+
+// ringKeep is the number of slots that an emptied ring keeps for its next use.
+const ringKeep = 64
+
+func (r *ring[T]) len() int { return r.n }
+
+// at returns the i-th element from the front, which stays in place until the ring changes.
+func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
+
+func (r *ring[T]) push(v T) {
+	if r.n == len(r.buf) {
+		r.grow()
+	}
+	r.n++
+	*r.at(r.n - 1) = v
+}
+
+// pop removes the front element. The slot is cleared: a ring keeps nothing alive that it no longer holds.
+func (r *ring[T]) pop() T {
+	p := r.at(0)
+	v := *p
+	var none T
+	*p = none
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.n--
+	if r.n == 0 && len(r.buf) > ringKeep {
+		*r = ring[T]{}
+	}
+	return v
+}
+
+func (r *ring[T]) grow() {
+	bigger := make([]T, max(4, 2*len(r.buf)))
+	for i := range r.n {
+		bigger[i] = *r.at(i)
+	}
+	r.buf, r.head = bigger, 0
+}

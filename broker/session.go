@@ -1,0 +1,133 @@
+package broker
+
+import (
+	"time"
+
+	"midge/broker/mqtt"
+)
+
+// A Session is one front end's hold on the session of a client id, from Open until Close or a take-over.
+//
+// Next may run beside one other verb; the others are called by one goroutine at a time.
+type Session struct {
+	b        *Broker
+	st       *state
+	waker    Waker
+	username string
+	traffic  *Traffic
+
+	receiveMaximum int
+	resend         int       // next delivery of the window to hand out again after a reconnect
+	outstanding    int       // deliveries handed out to this front end and still open
+	lastNext       time.Time // when it last pulled
+	awake          bool      // it was woken and has not been drained since
+
+	woken     []Waker // to wake when the running verb has released the lock
+	lastRoute *route  // of the topic it published last
+}
+
+// state is what a client id owns, with or without a front end.
+type state struct {
+	id     string
+	owner  *Session // nil when no front end has it
+	subs   map[string]*Subscription
+	expiry uint32 // seconds
+	will   *Will
+
+	acks   ring[Outbound] // for the client as a publisher, and PUBRELs for it as a subscriber
+	queue  ring[queued]
+	bytes  int    // of queue
+	outSeq uint64 // number of the first message in queue among all that it was given
+	window window
+
+	inbound map[uint16]struct{} // QoS 2 identifiers published and not yet released
+
+	room chan struct{} // closed when the queue is no longer busy; nil while nobody waits
+
+	deadline  time.Time // zero: none
+	deadlineI int       // place in the heap
+	willAt    time.Time // after a loss: when the will is due; zero: none
+	expireAt  time.Time // after a close: when the session ends; zero: never
+}
+
+// queued is one session's copy of a message.
+type queued struct {
+	msg    *Message
+	ids    *[]uint32 // subscription identifiers; nil when there are none
+	qos    mqtt.QoS
+	retain bool
+}
+
+// ClientID is the client id that the session belongs to.
+func (s *Session) ClientID() string { return s.st.id }
+
+// Username is the name that the front end authenticated, "" for an anonymous client.
+func (s *Session) Username() string { return s.username }
+
+// lock enters a verb. When it returns an error the lock is not held.
+func (s *Session) lock() error {
+	s.b.mu.Lock()
+	if s.st.owner != s {
+		s.b.mu.Unlock()
+		return ErrTakenOver
+	}
+	return nil
+}
+
+// unlock leaves a verb and wakes whom it gave something.
+func (s *Session) unlock() {
+	s.b.mu.Unlock()
+	s.wake()
+}
+
+func (s *Session) wake() {
+	for i, w := range s.woken {
+		w.Wake()
+		s.woken[i] = nil
+	}
+	s.woken = s.woken[:0]
+}
+
+// Closing says how a front end leaves a session.
+type Closing struct {
+	// Lost: the client is gone without a word; its will is published, after its delay.
+	Lost bool
+	// SessionExpiry, when not nil, replaces the interval given to Open (MQTT 5 §3.14.2.2.2).
+	SessionExpiry *uint32
+}
+
+// Close gives the session back. Afterwards every verb answers ErrTakenOver, as Close itself does on a session that is no longer held.
+func (s *Session) Close(now time.Time, c Closing) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.unlock()
+	b, st := s.b, s.st
+	if c.SessionExpiry != nil {
+		st.expiry = *c.SessionExpiry
+	}
+	b.detach(st)
+	if !c.Lost {
+		st.will = nil // "The Will Message MUST be removed … once it has been published or the Server has received a DISCONNECT" [MQTT-3.1.2-10]
+	}
+	if w := st.will; w != nil && w.Delay == 0 {
+		st.will = nil
+		b.publishWill(now, s, st, w)
+	}
+	if st.expiry == 0 {
+		b.end(now, s, st)
+		return nil
+	}
+	b.schedule(now, st)
+	return nil
+}
+
+// SetWill replaces the will; nil takes it away.
+func (s *Session) SetWill(w *Will) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	s.st.will = w
+	s.unlock()
+	return nil
+}
