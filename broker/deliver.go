@@ -24,6 +24,16 @@ func (s *Session) Next(now time.Time, dst []Outbound) (n int, err error) {
 	return n, nil
 }
 
+// Acks is Next without the deliveries, for a client that may be answered but is given nothing now.
+func (s *Session) Acks(dst []Outbound) (n int, err error) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	if s.st.owner != s {
+		return 0, ErrTakenOver
+	}
+	return s.nextAcks(dst), nil
+}
+
 func (s *Session) nextAcks(dst []Outbound) (n int) {
 	for n < len(dst) && s.st.acks.len() > 0 {
 		dst[n] = s.st.acks.pop()
