@@ -107,7 +107,7 @@ func (s *Session) Acked(ids ...uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.b.mu.Unlock()
 	for _, id := range ids {
 		if d := s.st.window.find(id); d != nil && d.qos == mqtt.AtLeastOnce {
 			s.finish(d)
@@ -121,7 +121,7 @@ func (s *Session) Refused(id uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.b.mu.Unlock()
 	if d := s.st.window.find(id); d != nil && d.phase == sent {
 		s.b.drop(SubscriberRefused)
 		s.finish(d)
@@ -135,7 +135,7 @@ func (s *Session) Received(ids ...uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.b.mu.Unlock()
 	for _, id := range ids {
 		d := s.st.window.find(id)
 		if d == nil || d.qos != mqtt.ExactlyOnce {
@@ -154,7 +154,7 @@ func (s *Session) Completed(ids ...uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.b.mu.Unlock()
 	for _, id := range ids {
 		if d := s.st.window.find(id); d != nil && d.phase == released {
 			s.finish(d)

@@ -72,7 +72,7 @@ func (s *Session) Release(ids ...uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.unlock()
+	defer s.b.mu.Unlock()
 	for _, id := range ids {
 		reason := mqtt.PacketIdentifierNotFound
 		if _, ok := s.st.inbound[id]; ok {

@@ -8,7 +8,7 @@ import (
 
 // A Session is one front end's hold on the session of a client id, from Open until Close or a take-over.
 //
-// Next may run beside one other verb; the others are called by one goroutine at a time.
+// Publish, Subscribe, SetWill and Close are called by one goroutine at a time; the other verbs by any.
 type Session struct {
 	b        *Broker
 	st       *state
