@@ -1,0 +1,166 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"time"
+)
+
+// Config is one whole configuration. Field comments name units and bounds; config.toml says the same to users.
+type Config struct {
+	Node      Node       `toml:"node"`
+	Log       Log        `toml:"log"`
+	Listeners []Listener `toml:"listener"`
+	Auth      Auth       `toml:"auth"`
+	Links     []Link     `toml:"link"`
+	Gateway   Gateway    `toml:"gateway"`
+	Bridges   []Bridge   `toml:"bridge"`
+	Store     Store      `toml:"store"`
+	HTTP      HTTP       `toml:"http"`
+
+	src source // where the values stand; empty for a Config that no file made
+}
+
+// Node is who this Midge is.
+type Node struct {
+	ID      string `toml:"id"`       // "" = host name; letters, digits, '.', '_', '-'
+	DataDir string `toml:"data_dir"` // "" = all state in memory
+}
+
+// Name is the node's id, or the host name where none is configured, or "midge" where the host has no usable one.
+func (n Node) Name() string {
+	if n.ID != "" {
+		return n.ID
+	}
+	if host, err := os.Hostname(); err == nil && plainName(host) {
+		return host
+	}
+	return "midge"
+}
+
+// Log says what is logged to standard error.
+type Log struct {
+	Level  string `toml:"level"`  // one of LogLevels
+	Format string `toml:"format"` // one of LogFormats
+}
+
+// Listener is one address where MQTT clients connect.
+type Listener struct {
+	Type    string `toml:"type"`    // one of ListenerTypes; this version serves tcp
+	Address string `toml:"address"` // host:port
+	Public  bool   `toml:"public"`  // may be reached from other machines although nobody has to give a password
+}
+
+// Auth says who may connect and do what.
+type Auth struct {
+	AllowAnonymous bool   `toml:"allow_anonymous"`
+	PasswordFile   string `toml:"password_file"` // "" = none
+	ACLFile        string `toml:"acl_file"`      // "" = none
+}
+
+// Link is one way to MQTT-SN devices. Which fields count depends on Type.
+type Link struct {
+	Name string `toml:"name"` // unique; letters, digits, '.', '_', '-'
+	Type string `toml:"type"` // one of LinkTypes; this version serves udp and serial
+
+	Address string   `toml:"address"` // udp: host:port
+	Groups  []string `toml:"groups"`  // udp: multicast groups to join and to advertise in, "host" or "host:port"
+	Public  bool     `toml:"public"`  // udp: may be reached from other machines
+
+	Device  string `toml:"device"`  // serial: path of the port
+	Baud    int    `toml:"baud"`    // serial: bits a second
+	Framing string `toml:"framing"` // serial: one of Framings; this version serves raw and hdlc
+
+	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
+	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
+	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device counts as lost
+}
+
+// Gateway is what the MQTT-SN side does on every link.
+type Gateway struct {
+	ID                uint8        `toml:"id"`                 // GwId in ADVERTISE and GWINFO
+	AdvertiseInterval Duration     `toml:"advertise_interval"` // T_ADV in whole seconds to 65535; 0 = never
+	QoSMinusOne       bool         `toml:"qos_minus_one"`      // take PUBLISH at QoS -1 from devices without a connection
+	Predefined        []Predefined `toml:"predefined"`
+}
+
+// Predefined is a topic id that gateway and devices know without REGISTER.
+type Predefined struct {
+	Client string `toml:"client"` // one client id, or "*" for every client
+	ID     uint16 `toml:"id"`     // 1…65534
+	Topic  string `toml:"topic"`  // a topic name
+}
+
+// Store says how durable state is written.
+type Store struct {
+	CommitInterval   Duration `toml:"commit_interval"`   // longest wait for more to commit together
+	RetainedInterval Duration `toml:"retained_interval"` // retained QoS 0 values are written at most this often
+	OnDamage         string   `toml:"on_damage"`         // one of DamagePolicies
+}
+
+// HTTP is where /metrics and /healthz are served.
+type HTTP struct {
+	Address string `toml:"address"` // host:port; "" = off
+	Public  bool   `toml:"public"`  // may be reached from other machines
+}
+
+// The values of keys that choose by name, in the order in which messages list them.
+var (
+	LogLevels      = []string{"error", "warn", "info", "debug"}
+	LogFormats     = []string{"text", "json"}
+	ListenerTypes  = []string{"tcp", "tls", "ws", "wss", "unix"}
+	LinkTypes      = []string{"udp", "dtls", "serial", "xbee"}
+	Framings       = []string{"raw", "hdlc", "slip", "radiohead"}
+	Directions     = []string{"out", "in", "both"}
+	DamagePolicies = []string{"salvage", "refuse"}
+)
+
+// What of the lists above this version does.
+var (
+	listenersServed = []string{"tcp"}
+	linksServed     = []string{"udp", "serial"}
+	framingsServed  = []string{"raw", "hdlc"}
+)
+
+// Default is the configuration of an empty file, and what config.toml in the repository shows.
+func Default() *Config {
+	c := &Config{
+		Node:  Node{DataDir: "data"},
+		Log:   Log{Level: "info", Format: "text"},
+		Auth:  Auth{AllowAnonymous: true},
+		Links: []Link{{Name: "lan", Type: "udp", Address: "127.0.0.1:1883"}},
+		Gateway: Gateway{
+			ID:                1,
+			AdvertiseInterval: Duration{15 * time.Minute},
+			QoSMinusOne:       true,
+			Predefined:        []Predefined{{Client: "*", ID: 1, Topic: "sensors/boot"}},
+		},
+		Listeners: []Listener{{Type: "tcp", Address: "127.0.0.1:1883"}},
+		Store:     Store{RetainedInterval: Duration{30 * time.Second}, OnDamage: "salvage"},
+		HTTP:      HTTP{Address: "127.0.0.1:8080"},
+	}
+	c.Links[0].setDefaults()
+	return c
+}
+
+// setDefaults gives every [[listener]] what it does not say. The address has no default: two listeners could not share it.
+func (l *Listener) setDefaults() { l.Type = "tcp" }
+
+// setDefaults gives every [[link]] what it does not say.
+func (l *Link) setDefaults() {
+	l.Baud = 115200
+	l.Framing = "raw"
+	l.RetryInterval = Duration{10 * time.Second}
+	l.RetryCount = 4
+}
+
+// setDefaults gives every [[gateway.predefined]] what it does not say.
+func (p *Predefined) setDefaults() { p.Client = "*" }
+
+// plainName reports whether s can stand in a topic level, a client id and a metric label as it is.
+func plainName(s string) bool {
+	other := func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
+	}
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, other)
+}

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"midge/broker/topic"
+)
+
+// links checks every [[link]].
+func (v checker) links() {
+	names := map[string]string{}
+	for i, l := range v.c.Links {
+		at := element("link", i)
+		v.name(at+".name", l.Name, "field", names)
+		v.span(at+".retry_interval", l.RetryInterval, 100*time.Millisecond, time.Hour)
+		v.number(at+".retry_count", l.RetryCount, 0, 100)
+		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.servedOf(at+".type", l.Type, LinkTypes, linksServed) {
+			continue
+		}
+		switch l.Type {
+		case "udp":
+			v.udp(at, l)
+		case "serial":
+			v.serial(at, l)
+		}
+	}
+}
+
+// mtuLeast is the shortest useful longest message: a CONNECT with a client id of 23 octets, and some room.
+const mtuLeast = 32
+
+func (v checker) udp(at string, l Link) {
+	v.foreign(at, "serial", "udp", "device", "baud", "framing")
+	if l.MTU != 0 {
+		v.number(at+".mtu", l.MTU, mtuLeast, 65507)
+	}
+	v.groups(at, l)
+	if !v.required(at+".address", l.Address, "[link] of type udp", "127.0.0.1:1883") || !v.address(at+".address", l.Address) {
+		return
+	}
+	v.reach(at+".address", l.Address, l.Public, "lets every device that reaches it publish and subscribe")
+}
+
+// groups checks the multicast groups. Their packets come from the whole network, whatever the link's address is.
+func (v checker) groups(at string, l Link) {
+	for i, group := range l.Groups {
+		path := element(at+".groups", i)
+		host, port, err := net.SplitHostPort(group)
+		if err != nil {
+			host, port = group, "1"
+		}
+		ip, err := netip.ParseAddr(host)
+		if err != nil || !ip.IsMulticast() || checkPort(port) != nil {
+			v.addf(path, `[link] groups: %q is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883"`, group)
+		}
+	}
+	if len(l.Groups) > 0 && !l.Public {
+		v.addf(at+".groups", "[link] groups are heard by the whole network; write public = true beside them if that is meant")
+	}
+}
+
+func (v checker) serial(at string, l Link) {
+	v.foreign(at, "udp", "serial", "address", "groups", "public")
+	v.required(at+".device", l.Device, "[link] of type serial", "/dev/ttyUSB0")
+	v.number(at+".baud", l.Baud, 50, 4_000_000)
+	v.servedOf(at+".framing", l.Framing, Framings, framingsServed)
+	if l.MTU != 0 {
+		v.number(at+".mtu", l.MTU, mtuLeast, 65535)
+	}
+}
+
+// foreign refuses keys of another link type: they would have no effect. Only a file tells what was written.
+func (v checker) foreign(at, owner, is string, keys ...string) {
+	for _, key := range keys {
+		if path := at + "." + key; v.src.written(path) {
+			v.addf(path, "[link] %s is for links of type %s; this one is of type %s", key, owner, is)
+		}
+	}
+}
+
+// gateway checks [gateway] and every [[gateway.predefined]].
+func (v checker) gateway() {
+	g := v.c.Gateway
+	v.span("gateway.advertise_interval", g.AdvertiseInterval, 0, 65535*time.Second) // 16 bits in ADVERTISE
+	v.wholeSeconds("gateway.advertise_interval", g.AdvertiseInterval)
+	type key struct {
+		client string
+		id     uint16
+	}
+	taken := map[key]string{}
+	for i, p := range g.Predefined {
+		at := element("gateway.predefined", i)
+		v.predefined(at, p)
+		k := key{p.Client, p.ID}
+		if first, twice := taken[k]; twice {
+			v.addf(at+".id", "[gateway.predefined] id = %d of client %q is taken%s", p.ID, p.Client, v.onLine(first))
+			continue
+		}
+		taken[k] = at + ".id"
+	}
+}
+
+func (v checker) predefined(at string, p Predefined) {
+	const table = "[gateway.predefined]"
+	v.required(at+".client", p.Client, table, "*")
+	if p.Client != "*" && strings.Contains(p.Client, "*") {
+		v.addf(at+".client", "%s client = %q: it is one client id, or \"*\" for every client", table, p.Client)
+	}
+	v.number(at+".id", int(p.ID), 1, 65534) // 0x0000 and 0xFFFF are reserved (MQTT-SN 1.2 §5.3.11)
+	if !v.required(at+".topic", p.Topic, table, "sensors/boot") {
+		return
+	}
+	if err := topic.ValidName(p.Topic); err != nil {
+		v.addf(at+".topic", "%s topic = %q: %v", table, p.Topic, err)
+	}
+}
+
+// wholeSeconds wants a duration that goes over the wire in seconds to be a number of them.
+func (v checker) wholeSeconds(path string, d Duration) {
+	if d.Duration%time.Second != 0 {
+		v.addf(path, `%s = "%s" must be whole seconds`, v.key(path), d)
+	}
+}

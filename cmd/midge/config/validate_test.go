@@ -1,0 +1,187 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// Texts that the rows below complete.
+const (
+	udp    = "[[link]]\nname = \"a\"\ntype = \"udp\"\n"
+	serial = "[[link]]\nname = \"a\"\ntype = \"serial\"\n"
+	bridge = "[[bridge]]\nname = \"c\"\naddress = \"mqtts://up.example.com\"\n"
+	topics = "[[bridge.topic]]\nfilter = \"s/#\"\n"
+)
+
+func TestValidation(t *testing.T) {
+	for _, row := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"node id", "[node]\nid = \"a/b\"", []string{
+			`config.toml:2: [node] id = "a/b": an id is at most 64 letters, digits, '.', '_' and '-'`}},
+		{"listener type to come", "[[listener]]\ntype = \"ws\"", []string{
+			`config.toml:2: [listener] type = "ws" is not served by this version yet; it serves tcp`}},
+		{"listener without an address", "[[listener]]\n", []string{
+			`config.toml:1: [listener] has no address; write for example address = "127.0.0.1:1883"`}},
+		{"address without a port", "[[listener]]\naddress = \"127.0.0.1\"", []string{
+			`config.toml:2: [listener] address = "127.0.0.1" is not host:port; write for example "127.0.0.1:1883"`}},
+		{"port out of range", "[[listener]]\naddress = \"127.0.0.1:70000\"", []string{
+			`config.toml:2: [listener] address = "127.0.0.1:70000" has no port number from 0 to 65535, but "70000"`}},
+		{"address of a default twice", "[[listener]]\naddress = \"127.0.0.1:8080\"\n", []string{
+			`config.toml: [http] address = "127.0.0.1:8080" is already the [listener] address on line 2`}},
+		{"auth to come", "[auth]\nallow_anonymous = false\npassword_file = \"p\"\nacl_file = \"a\"", []string{
+			`config.toml:2: [auth] allow_anonymous = false is not served by this version yet; leave it out, and keep every address on loopback or on a network that you trust`,
+			`config.toml:3: [auth] password_file is not served by this version yet; leave it out, and keep every address on loopback or on a network that you trust`,
+			`config.toml:4: [auth] acl_file is not served by this version yet; leave it out, and keep every address on loopback or on a network that you trust`}},
+
+		{"link without anything", "[[link]]", []string{
+			`config.toml:1: [link] has no name; write for example name = "field"`,
+			`config.toml:1: [link] has no type; write for example type = "udp"`}},
+		{"link name", "[[link]]\nname = \"a b\"\ntype = \"udp\"\naddress = \"127.0.0.1:1\"", []string{
+			`config.toml:2: [link] name = "a b": a name is at most 64 letters, digits, '.', '_' and '-'`}},
+		{"link name twice", udp + "address = \"127.0.0.1:1\"\n\n" + udp + "address = \"127.0.0.1:2\"", []string{
+			`config.toml:7: [link] name = "a" is taken on line 2; each needs a name of its own`}},
+		{"link address twice", udp + "address = \"127.0.0.1:1\"\n[[link]]\nname = \"b\"\ntype = \"udp\"\naddress = \"127.0.0.1:1\"", []string{
+			`config.toml:8: [link] address = "127.0.0.1:1" is already the [link] address on line 4`}},
+		{"unknown link type", "[[link]]\nname = \"a\"\ntype = \"serail\"", []string{
+			`config.toml:3: [link] type = "serail" is unknown; did you mean "serial"?`}},
+		{"foreign link type", "[[link]]\nname = \"a\"\ntype = \"lora\"", []string{
+			`config.toml:3: [link] type = "lora" is unknown; it is one of udp, dtls, serial, xbee`}},
+		{"link type to come", "[[link]]\nname = \"a\"\ntype = \"xbee\"", []string{
+			`config.toml:3: [link] type = "xbee" is not served by this version yet; it serves udp and serial`}},
+		{"udp without an address", udp, []string{
+			`config.toml:1: [link] of type udp has no address; write for example address = "127.0.0.1:1883"`}},
+		{"udp with a key of serial", udp + "address = \"127.0.0.1:1\"\nbaud = 9600", []string{
+			`config.toml:5: [link] baud is for links of type serial; this one is of type udp`}},
+		{"groups", udp + "address = \"127.0.0.1:1\"\ngroups = [\"225.1.1.1\", \"10.0.0.1\", \"[ff02::1]:99\", \"[ff02::1]:x\"]\npublic = true", []string{
+			`config.toml:5: [link] groups: "10.0.0.1" is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883"`,
+			`config.toml:5: [link] groups: "[ff02::1]:x" is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883"`}},
+		{"groups reach the network", udp + "address = \"127.0.0.1:1\"\ngroups = [\"225.1.1.1\"]", []string{
+			`config.toml:5: [link] groups are heard by the whole network; write public = true beside them if that is meant`}},
+		{"serial without a device", serial, []string{
+			`config.toml:1: [link] of type serial has no device; write for example device = "/dev/ttyUSB0"`}},
+		{"framing to come", serial + "device = \"d\"\nframing = \"slip\"", []string{
+			`config.toml:5: [link] framing = "slip" is not served by this version yet; it serves raw and hdlc`}},
+		{"unknown framing", serial + "device = \"d\"\nframing = \"hldc\"", []string{
+			`config.toml:5: [link] framing = "hldc" is unknown; did you mean "hdlc"?`}},
+		{"serial ranges", serial + "device = \"d\"\nbaud = 0\nmtu = 3\nretry_interval = \"1ms\"\nretry_count = -1", []string{
+			`config.toml:5: [link] baud = 0 is out of range; it goes from 50 to 4000000`,
+			`config.toml:6: [link] mtu = 3 is out of range; it goes from 32 to 65535`,
+			`config.toml:7: [link] retry_interval = "1ms" is out of range; it goes from 100ms to 1h`,
+			`config.toml:8: [link] retry_count = -1 is out of range; it goes from 0 to 100`}},
+
+		{"advertise interval", "[gateway]\nadvertise_interval = \"20h\"", []string{
+			`config.toml:2: [gateway] advertise_interval = "20h" is out of range; it goes from 0s to 18h12m15s`}},
+		{"half seconds", "[gateway]\nadvertise_interval = \"1.5s\"", []string{
+			`config.toml:2: [gateway] advertise_interval = "1.5s" must be whole seconds`}},
+		{"predefined", "[[gateway.predefined]]\nid = 65535\ntopic = \"a/+\"\n[[gateway.predefined]]\nclient = \"v*\"\nid = 1\n", []string{
+			`config.toml:2: [gateway.predefined] id = 65535 is out of range; it goes from 1 to 65534`,
+			`config.toml:3: [gateway.predefined] topic = "a/+": topic name contains a wildcard`,
+			`config.toml:4: [gateway.predefined] has no topic; write for example topic = "sensors/boot"`,
+			`config.toml:5: [gateway.predefined] client = "v*": it is one client id, or "*" for every client`}},
+		{"predefined twice", "[[gateway.predefined]]\nid = 1\ntopic = \"a\"\n[[gateway.predefined]]\nid = 1\ntopic = \"b\"", []string{
+			`config.toml:5: [gateway.predefined] id = 1 of client "*" is taken on line 2`}},
+
+		{"bridge without anything", "[[bridge]]", []string{
+			`config.toml:1: [bridge] has no name; write for example name = "cloud"`,
+			`config.toml:1: [bridge] has no address; write for example address = "mqtts://broker.example.com:8883"`,
+			`config.toml:1: [bridge] "" has no topic; add a [[bridge.topic]] with a filter`}},
+		{"bridge name twice", bridge + topics + bridge + topics, []string{
+			`config.toml:7: [bridge] name = "c" is taken on line 2; each needs a name of its own`}},
+		{"bridge ranges", bridge + "keep_alive = \"0s\"\nmax_inflight = 0\n" + topics, []string{
+			`config.toml:4: [bridge] keep_alive = "0s" is out of range; it goes from 1s to 18h12m15s`,
+			`config.toml:5: [bridge] max_inflight = 0 is out of range; it goes from 1 to 65535`}},
+		{"bridge credentials", bridge + "password = \"x\"\ncert_file = \"c\"\n" + topics, []string{
+			`config.toml:4: [bridge] password needs a username beside it`,
+			`config.toml:5: [bridge] cert_file needs a key_file beside it`}},
+		{"certificates without TLS", "[[bridge]]\nname = \"c\"\naddress = \"tcp://up\"\nca_file = \"x\"\n" + topics, []string{
+			`config.toml:4: [bridge] ca_file needs TLS, but the address is "tcp://up"; write mqtts://`}},
+		{"availability topic", bridge + "availability_topic = \"state/{site}\"\n" + topics + bridge[:11] + "name = \"d\"\naddress = \"mqtt://up\"\navailability_topic = \"state/#\"\n" + topics, []string{
+			`config.toml:4: [bridge] availability_topic = "state/{site}": only {node} and {bridge} are replaced`,
+			`config.toml:10: [bridge] availability_topic = "state/#": topic name contains a wildcard`}},
+		{"bridge topic", bridge + "[[bridge.topic]]\nfilter = \"a/#/b\"\ndirection = \"up\"\nqos = 3\n[[bridge.topic]]\n[[bridge.topic]]\nfilter = \"x\"\nlocal_prefix = \"a/+/\"", []string{
+			`config.toml:5: [bridge.topic] filter = "a/#/b": here it would be "a/#/b", and '#' must be the last level and stand alone in it`,
+			`config.toml:6: [bridge.topic] direction = "up" is unknown; it is one of out, in, both`,
+			`config.toml:7: [bridge.topic] qos = 3 is out of range; it goes from 0 to 2`,
+			`config.toml:8: [bridge.topic] has no filter; write for example filter = "sensors/#"`,
+			`config.toml:11: [bridge.topic] local_prefix = "a/+/" holds a wildcard; wildcards belong into the filter`}},
+		{"prefix without a slash", bridge + "[[bridge.topic]]\nfilter = \"+/a\"\nremote_prefix = \"site1\"", []string{
+			`config.toml:5: [bridge.topic] filter = "+/a": at the other broker it would be "site1+/a", and '+' must stand alone in its level`}},
+		{"loop in two lines", bridge + topics + "direction = \"in\"\n[[bridge.topic]]\nfilter = \"s/#\"\n", []string{
+			`config.toml:8: [bridge.topic] filter = "s/#" would bring back what the topic on line 5 carries; write one topic with direction = "both"`}},
+		{"loop through prefixes", bridge + "[[bridge.topic]]\nfilter = \"s/#\"\nlocal_prefix = \"a/\"\nremote_prefix = \"b/\"\ndirection = \"in\"\n" +
+			"[[bridge.topic]]\nfilter = \"#\"\nlocal_prefix = \"a/s/\"\nremote_prefix = \"b/s/\"\n", []string{
+			`config.toml:10: [bridge.topic] filter = "#" would bring back what the topic on line 5 carries; write one topic with direction = "both"`}},
+		{"same line twice", bridge + topics + topics, []string{
+			`config.toml:7: [bridge.topic] filter = "s/#" would carry each message twice: the topic on line 5 joins the same filters`}},
+
+		{"store", "[store]\ncommit_interval = \"2m\"\non_damage = \"ignore\"", []string{
+			`config.toml:2: [store] commit_interval = "2m" is out of range; it goes from 0s to 1m`,
+			`config.toml:3: [store] on_damage = "ignore" is unknown; it is one of salvage, refuse`}},
+	} {
+		t.Run(row.name, func(t *testing.T) { wantProblems(t, row.text, row.want...) })
+	}
+}
+
+func TestReach(t *testing.T) {
+	const mqttWhy, snWhy, httpWhy = "lets everyone who reaches it publish and subscribe", "lets every device that reaches it publish and subscribe", "tells everyone who asks what runs here"
+	for address, local := range map[string]bool{
+		"127.0.0.1:5000": true, "127.8.0.1:5000": true, "[::1]:5000": true, "localhost:5000": true, "[::ffff:127.0.0.1]:5000": true,
+		":5000": false, "0.0.0.0:5000": false, "[::]:5000": false, "192.0.2.1:5000": false, "pi.example.com:5000": false, "127.0.0.1.example.com:5000": false,
+	} {
+		for _, place := range []struct{ before, table, why string }{
+			{"[[listener]]\n", "listener", mqttWhy}, {"[[link]]\nname = \"a\"\ntype = \"udp\"\n", "link", snWhy}, {"[http]\n", "http", httpWhy},
+		} {
+			text := place.before + "address = \"" + address + "\"\n"
+			wantProblems(t, text+"public = true")
+			if local {
+				wantProblems(t, text)
+				continue
+			}
+			line := string(rune('1' + strings.Count(place.before, "\n")))
+			wantProblems(t, text, "config.toml:"+line+": ["+place.table+"] address = \""+address+"\" "+place.why+
+				`; write public = true beside it if that is meant, or "127.0.0.1:5000"`)
+		}
+	}
+}
+
+func TestUpstream(t *testing.T) {
+	for _, row := range []struct {
+		address, hostPort string
+		tls               bool
+		err               string
+	}{
+		{"mqtt://up", "up:1883", false, ""},
+		{"tcp://192.0.2.1:1884", "192.0.2.1:1884", false, ""},
+		{"mqtts://up.example.com", "up.example.com:8883", true, ""},
+		{"ssl://[2001:db8::1]/", "[2001:db8::1]:8883", true, ""},
+		{"up:1883", "", false, `"up:1883" is not a URL; write for example "mqtts://broker.example.com:8883"`},
+		{"mqtt://", "", false, `"mqtt://" is not a URL; write for example "mqtts://broker.example.com:8883"`},
+		{"mqtt//secret@up", "", false, `"…@up" is not a URL; write for example "mqtts://broker.example.com:8883"`},
+		{"http://up", "", false, `scheme "http" is unknown; write mqtt:// or mqtts://`},
+		{"wss://up", "", false, `scheme "wss" is not served by this version yet; write mqtt:// or mqtts://`},
+		{"mqtt://user:secret@up", "", false, "must not hold a user; write the keys username and password"},
+		{"mqtt://up/path", "", false, "must end after the port"},
+		{"mqtt://up:99999", "up:99999", false, `has no port number from 0 to 65535, but "99999"`},
+	} {
+		hostPort, tls, err := Bridge{Address: row.address}.Upstream()
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if text != row.err || err == nil && (hostPort != row.hostPort || tls != row.tls) {
+			t.Errorf("address %q means %q, TLS %v, error %q; got %q, %v, %q", row.address, row.hostPort, row.tls, row.err, hostPort, tls, text)
+		}
+	}
+}
+
+func TestValidateAfterAFlag(t *testing.T) {
+	c := Default()
+	c.Listeners[0].Address = ":1883"
+	err := c.Validate()
+	want := `[listener] address = ":1883" lets everyone who reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:1883"`
+	if err == nil || err.Error() != want {
+		t.Errorf("a Config that no file made is validated too, without a place:\n%s\ngot %v", want, err)
+	}
+}
