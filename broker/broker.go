@@ -13,6 +13,8 @@ import (
 var (
 	// ErrTakenOver is every verb's answer once another front end has opened the same client id, or after Close.
 	ErrTakenOver = errors.New("session was taken over")
+	// ErrUnexpected is the answer to an acknowledgement that does not belong to the delivery's QoS or phase.
+	ErrUnexpected = errors.New("acknowledgement does not belong to the message's QoS")
 	// ErrTooManySessions refuses a new client id when Limits.Sessions are there already.
 	ErrTooManySessions = errors.New("too many sessions")
 	// ErrNoClientID refuses an empty client id: the front end assigns one if its protocol can tell the client.

@@ -102,18 +102,23 @@ func (d delivery) outbound(dup bool) Outbound {
 	return o
 }
 
-// Acked is the subscriber's PUBACK: deliveries at QoS 1 are done. Identifiers that are not in flight are ignored, as after a reconnect both sides may speak of the past.
-func (s *Session) Acked(ids ...uint16) error {
+// Acked is the subscriber's PUBACK: deliveries at QoS 1 are done. Identifiers that are not in flight are ignored, as after a reconnect both sides may
+// speak of the past; ErrUnexpected says that one belongs to a delivery at QoS 2, after which the others have been handled all the same.
+func (s *Session) Acked(ids ...uint16) (err error) {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.b.mu.Unlock()
 	for _, id := range ids {
-		if d := s.st.window.find(id); d != nil && d.qos == mqtt.AtLeastOnce {
+		switch d := s.st.window.find(id); {
+		case d == nil:
+		case d.qos != mqtt.AtLeastOnce:
+			err = ErrUnexpected
+		default:
 			s.finish(d)
 		}
 	}
-	return nil
+	return err
 }
 
 // Refused is a subscriber's answer with a reason of 0x80 or more to a delivery at QoS 1 or 2: it is done and is not sent again.
@@ -129,38 +134,56 @@ func (s *Session) Refused(id uint16) error {
 	return nil
 }
 
-// Received is the subscriber's PUBREC for deliveries at QoS 2. The message is the subscriber's from now on; PUBREL comes out of Next,
-// with Packet Identifier not found when there is no such delivery.
-func (s *Session) Received(ids ...uint16) error {
+// Discard ends a delivery that the front end could not send at all, as if the subscriber had it: too large for the client, the link or the upstream.
+func (s *Session) Discard(id uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.b.mu.Unlock()
-	for _, id := range ids {
-		d := s.st.window.find(id)
-		if d == nil || d.qos != mqtt.ExactlyOnce {
-			s.answer(Pubrel, id, mqtt.PacketIdentifierNotFound)
-			continue
-		}
-		d.phase = released
-		d.msg, d.ids = nil, nil
-		s.answer(Pubrel, id, mqtt.Success)
+	if d := s.st.window.find(id); d != nil {
+		s.finish(d)
 	}
 	return nil
 }
 
-// Completed is the subscriber's PUBCOMP: deliveries at QoS 2 are done.
-func (s *Session) Completed(ids ...uint16) error {
+// Received is the subscriber's PUBREC for deliveries at QoS 2. The message is the subscriber's from now on; PUBREL comes out of Next,
+// with Packet Identifier not found when there is no such delivery. ErrUnexpected: as for Acked.
+func (s *Session) Received(ids ...uint16) (err error) {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.b.mu.Unlock()
 	for _, id := range ids {
-		if d := s.st.window.find(id); d != nil && d.phase == released {
+		switch d := s.st.window.find(id); {
+		case d == nil:
+			s.answer(Pubrel, id, mqtt.PacketIdentifierNotFound)
+		case d.qos != mqtt.ExactlyOnce:
+			err = ErrUnexpected
+		default:
+			d.phase = released
+			d.msg, d.ids = nil, nil
+			s.answer(Pubrel, id, mqtt.Success)
+		}
+	}
+	return err
+}
+
+// Completed is the subscriber's PUBCOMP: deliveries at QoS 2 are done. ErrUnexpected: one of them has not been Received.
+func (s *Session) Completed(ids ...uint16) (err error) {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.b.mu.Unlock()
+	for _, id := range ids {
+		switch d := s.st.window.find(id); {
+		case d == nil:
+		case d.phase != released:
+			err = ErrUnexpected
+		default:
 			s.finish(d)
 		}
 	}
-	return nil
+	return err
 }
 
 // finish ends a delivery that this front end has handed out, or that an earlier one had.

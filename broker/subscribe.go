@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strings"
 	"time"
 
 	"midge/broker/mqtt"
@@ -25,6 +26,9 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 	b, st := s.b, s.st
 	if topic.ValidFilter(sub.Filter) != nil {
 		return mqtt.TopicFilterInvalid
+	}
+	if strings.HasPrefix(sub.Filter, "$share/") {
+		return mqtt.SharedSubscriptionsNotSupported
 	}
 	old := st.subs[sub.Filter]
 	if old == nil && len(st.subs) >= b.limits.Subscriptions {
