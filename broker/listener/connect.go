@@ -1,0 +1,150 @@
+package listener
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/broker/topic"
+)
+
+// connect handles the first packet: "After a Network Connection is established by a Client to a Server, the first packet sent from
+// the Client to the Server MUST be a CONNECT packet" [MQTT-3.1.0-1].
+func (c *conn) connect(h mqtt.Header, body []byte) error {
+	if h.Type() != mqtt.TypeConnect {
+		return &mqtt.Error{Reason: mqtt.ProtocolError, Silent: true, Text: "first packet is " + h.Type().String() + ", not CONNECT"}
+	}
+	p, err := mqtt.ParseConnect(h.First, body)
+	if err != nil {
+		return c.refuseFault(p.Version, err)
+	}
+	c.version, c.bridge = p.Version, p.Bridge
+	if reason := c.unacceptable(&p); reason != mqtt.Success {
+		return c.refuse(reason, "CONNECT refused: "+reason.String())
+	}
+	return c.accept(&p)
+}
+
+func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
+	switch w := p.Will; {
+	case p.Props.Has(mqtt.PropAuthMethod):
+		return mqtt.BadAuthenticationMethod
+	case w != nil && topic.ValidName(w.Topic) != nil:
+		return mqtt.TopicNameInvalid
+	}
+	return mqtt.Success
+}
+
+// refuseFault answers a CONNECT that cannot be parsed, when enough of it could be read to know how.
+func (c *conn) refuseFault(v mqtt.Version, err error) error {
+	var fault *mqtt.Error
+	if !errors.As(err, &fault) || fault.Silent {
+		return err
+	}
+	if v == 0 {
+		v = mqtt.V311
+		if fault.Reason == mqtt.UnsupportedProtocolVersion {
+			c.version = v
+		}
+	}
+	c.version = v
+	return c.refuse(fault.Reason, fault.Text)
+}
+
+// refuse sends CONNACK with a reason and ends the connection.
+func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
+	ack := mqtt.Connack{Reason: r}
+	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
+	c.pump()
+	return &mqtt.Error{Reason: r, Silent: true, Text: text}
+}
+
+func (c *conn) accept(p *mqtt.Connect) error {
+	now := time.Now()
+	o := broker.Options{ClientID: p.ClientID, Username: p.Username, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c}
+	switch {
+	case p.Version != mqtt.V5 && !p.CleanStart:
+		o.SessionExpiry = broker.Never
+	case p.Version == mqtt.V5:
+		if p.Props.Has(mqtt.PropSessionExpiry) {
+			o.SessionExpiry = p.Props.SessionExpiry
+		}
+		if p.Props.Has(mqtt.PropReceiveMaximum) {
+			o.ReceiveMaximum = p.Props.ReceiveMaximum
+		}
+		if p.Props.Has(mqtt.PropMaximumPacketSize) {
+			c.packetMax = p.Props.MaximumPacketSize
+		}
+	}
+	if o.ClientID == "" {
+		o.ClientID = c.server.assignID(now)
+	}
+	o.Will = c.will(now, p.Will)
+	session, present, err := c.server.broker.Open(now, o)
+	if err != nil {
+		return c.refuse(mqtt.QuotaExceeded, "CONNECT refused: "+err.Error())
+	}
+	ack := mqtt.Connack{SessionPresent: present && !p.CleanStart, Props: c.server.properties(p, o.ClientID)}
+	c.wmu.Lock() // a delivery may have started the pump already: CONNACK goes first
+	c.pend = ack.Append(c.pend, c.version)
+	c.session = session
+	c.wmu.Unlock()
+	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
+	c.stillAlive()
+	c.server.log.Debug("client connected", "client", o.ClientID, "peer", c.src.RemoteAddr(), "version", c.version, "clean", p.CleanStart)
+	return nil
+}
+
+func (c *conn) will(now time.Time, w *mqtt.Will) *broker.Will {
+	if w == nil {
+		return nil
+	}
+	m := &broker.Message{Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
+	will := &broker.Will{Message: m}
+	if w.Props != nil {
+		setProperties(m, now, w.Props)
+		if w.Props.Has(mqtt.PropWillDelay) {
+			will.Delay = time.Duration(w.Props.WillDelay) * time.Second
+		}
+	}
+	return will
+}
+
+// messageProperties are those that belong to the message and not to one hop or to the will.
+const messageProperties = 1<<mqtt.PropPayloadFormat | 1<<mqtt.PropContentType | 1<<mqtt.PropResponseTopic |
+	1<<mqtt.PropCorrelationData | 1<<mqtt.PropUserProperty
+
+func setProperties(m *broker.Message, now time.Time, p *mqtt.Properties) {
+	if p.Has(mqtt.PropMessageExpiry) {
+		m.Expires = now.Add(time.Duration(p.MessageExpiry) * time.Second)
+	}
+	if p.Present&messageProperties != 0 {
+		kept := *p
+		kept.Present &= messageProperties
+		m.Properties = &kept
+	}
+}
+
+// assignID invents a client id: unlike any that this server, or one before its restart, has given.
+func (s *Server) assignID(now time.Time) string {
+	return fmt.Sprintf("auto-%x-%d", now.UnixNano(), s.assigned.Add(1))
+}
+
+// properties tells an MQTT 5 client what the server does and does not do.
+func (s *Server) properties(p *mqtt.Connect, id string) *mqtt.Properties {
+	if p.Version != mqtt.V5 {
+		return nil
+	}
+	props := &mqtt.Properties{TopicAliasMaximum: s.cfg.TopicAliasMaximum, MaximumPacketSize: s.cfg.MaximumPacketSize, ReceiveMaximum: s.cfg.ReceiveMaximum}
+	props.Mark(mqtt.PropTopicAliasMaximum)
+	props.Mark(mqtt.PropMaximumPacketSize)
+	props.Mark(mqtt.PropReceiveMaximum)
+	props.Mark(mqtt.PropSharedAvailable) // 0: not yet
+	if p.ClientID == "" {
+		props.AssignedClientID = id
+		props.Mark(mqtt.PropAssignedClientID)
+	}
+	return props
+}

@@ -1,0 +1,263 @@
+package listener
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/broker/topic"
+)
+
+// batch gathers runs of packets of one type, so that each run is one verb.
+type batch struct {
+	ws   *workspace
+	kind mqtt.PacketType // of ws.in or ws.ids; 0 when both are empty
+}
+
+// handle parses every whole packet that a read has brought and keeps what is left for the next.
+func (c *conn) handle(ws *workspace) error {
+	c.batch = batch{ws: ws}
+	b := ws.buf
+	for {
+		h, err := mqtt.ParseHeader(b)
+		if err == nil && h.Length > int(c.server.cfg.MaximumPacketSize) {
+			err = &mqtt.Error{Reason: mqtt.PacketTooLarge, Text: "packet is larger than the maximum packet size"}
+		}
+		if errors.Is(err, mqtt.ErrIncomplete) || err == nil && len(b) < h.Total() {
+			break
+		}
+		if err == nil {
+			err = c.packet(h, b[h.Size:h.Total()])
+		}
+		if err != nil {
+			c.flush() // what came before the fault stands
+			return err
+		}
+		b = b[h.Total():]
+	}
+	c.src.partial = append(c.src.partial[:0], b...)
+	if len(b) == 0 {
+		c.src.partial = nil
+	}
+	return c.flush()
+}
+
+func (c *conn) packet(h mqtt.Header, body []byte) error {
+	if c.session == nil {
+		return c.connect(h, body)
+	}
+	t := h.Type()
+	if t != c.batch.kind {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	switch t {
+	case mqtt.TypePublish:
+		return c.publish(h.First, body)
+	case mqtt.TypePuback, mqtt.TypePubrec, mqtt.TypePubrel, mqtt.TypePubcomp:
+		return c.ack(h.First, body)
+	case mqtt.TypeSubscribe:
+		return c.subscribe(h.First, body)
+	case mqtt.TypeUnsubscribe:
+		return c.unsubscribe(h.First, body)
+	case mqtt.TypePingreq:
+		if err := mqtt.ParsePing(h.First, body, c.version); err != nil {
+			return err
+		}
+		c.send(mqtt.AppendPingresp)
+		return nil
+	case mqtt.TypeDisconnect:
+		return c.disconnected(h.First, body)
+	case mqtt.TypeConnect:
+		// "The Server MUST process a second CONNECT Packet sent from a Client as a Protocol Error and close the Network Connection" [MQTT-3.1.0-2]
+		return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "second CONNECT"}
+	}
+	return &mqtt.Error{Reason: mqtt.ProtocolError, Text: t.String() + " is not for a server"}
+}
+
+func (c *conn) publish(first byte, body []byte) error {
+	p, err := mqtt.ParsePublish(first, body, c.version)
+	if err != nil {
+		return err
+	}
+	name, err := c.topicOf(&p)
+	if err != nil {
+		return err
+	}
+	m := &broker.Message{Topic: name, Payload: append([]byte(nil), p.Payload...), QoS: p.QoS, Retain: p.Retain}
+	if p.Props != nil {
+		setProperties(m, c.lastRead, p.Props)
+	}
+	c.batch.kind = mqtt.TypePublish
+	c.batch.ws.in = append(c.batch.ws.in, broker.Inbound{ID: p.ID, Message: m})
+	return nil
+}
+
+// topicOf resolves the topic name: repeated, aliased or new.
+func (c *conn) topicOf(p *mqtt.Publish) (string, error) {
+	name := c.topic
+	if string(p.Topic) != name {
+		name = string(p.Topic)
+	}
+	if p.Props.Has(mqtt.PropTopicAlias) {
+		var err error
+		if name, err = c.resolve(p.Props.TopicAlias, name); err != nil {
+			return "", err
+		}
+	}
+	if name == c.topic && name != "" {
+		return name, nil
+	}
+	if err := topic.ValidName(name); err != nil {
+		// "The Topic Name in the PUBLISH packet MUST NOT contain wildcard characters" [MQTT-3.3.2-2]
+		return "", &mqtt.Error{Reason: c.topicFault(name), Text: "PUBLISH: " + err.Error()}
+	}
+	c.topic = name
+	return name, nil
+}
+
+func (c *conn) topicFault(name string) mqtt.ReasonCode {
+	if strings.ContainsAny(name, "+#") {
+		return mqtt.MalformedPacket
+	}
+	return mqtt.TopicNameInvalid
+}
+
+// resolve sets or looks up a topic alias (MQTT 5 §3.3.2.3.4).
+func (c *conn) resolve(alias uint16, name string) (string, error) {
+	if alias > c.server.cfg.TopicAliasMaximum {
+		return "", &mqtt.Error{Reason: mqtt.TopicAliasInvalid, Text: "PUBLISH: topic alias is above the maximum"}
+	}
+	if name == "" {
+		name = c.aliases[alias]
+		if name == "" {
+			return "", &mqtt.Error{Reason: mqtt.ProtocolError, Text: "PUBLISH: topic alias is unknown"}
+		}
+		return name, nil
+	}
+	if c.aliases == nil {
+		c.aliases = make(map[uint16]string)
+	}
+	c.aliases[alias] = name
+	return name, nil
+}
+
+func (c *conn) ack(first byte, body []byte) error {
+	p, err := mqtt.ParseAck(first, body, c.version)
+	if err != nil {
+		return err
+	}
+	if p.Reason.Failed() && (p.Type == mqtt.TypePuback || p.Type == mqtt.TypePubrec) {
+		if err := c.flush(); err != nil {
+			return err
+		}
+		return c.session.Refused(p.ID)
+	}
+	c.batch.kind = p.Type
+	c.batch.ws.ids = append(c.batch.ws.ids, p.ID)
+	return nil
+}
+
+// flush hands the gathered run to the core.
+func (c *conn) flush() error {
+	kind, ws := c.batch.kind, c.batch.ws
+	c.batch.kind = 0
+	var err error
+	switch kind {
+	case 0:
+		return nil
+	case mqtt.TypePublish:
+		err = c.publishAll(ws.in)
+		clear(ws.in)
+		ws.in = ws.in[:0]
+		return err
+	case mqtt.TypePuback:
+		err = c.session.Acked(ws.ids...)
+	case mqtt.TypePubrec:
+		err = c.session.Received(ws.ids...)
+	case mqtt.TypePubrel:
+		err = c.session.Release(ws.ids...)
+	case mqtt.TypePubcomp:
+		err = c.session.Completed(ws.ids...)
+	}
+	ws.ids = ws.ids[:0]
+	if errors.Is(err, broker.ErrUnexpected) {
+		return &mqtt.Error{Reason: mqtt.ProtocolError, Text: kind.String() + " answers a message of another QoS"}
+	}
+	return err
+}
+
+func (c *conn) publishAll(in []broker.Inbound) error {
+	busy, err := c.session.Publish(c.lastRead, in)
+	if busy != nil {
+		c.busy = busy
+	}
+	if c.version == mqtt.V5 && c.session.Receiving() > int(c.server.cfg.ReceiveMaximum) {
+		// "The Client MUST NOT send more than Receive Maximum QoS 1 and QoS 2 PUBLISH packets for which it has not received
+		// PUBACK, PUBCOMP, or PUBREC with a Reason Code of 128 or greater" [MQTT-3.3.4-7]
+		return &mqtt.Error{Reason: mqtt.ReceiveMaximumExceeded, Text: "receive maximum exceeded"}
+	}
+	return err
+}
+
+func (c *conn) subscribe(first byte, body []byte) error {
+	p, err := mqtt.ParseSubscribe(first, body, c.version)
+	if err != nil {
+		return err
+	}
+	subs := make([]broker.Subscription, len(p.Subscriptions))
+	for i, s := range p.Subscriptions {
+		if err := topic.ValidFilter(s.Filter); err != nil {
+			return &mqtt.Error{Reason: mqtt.MalformedPacket, Text: "SUBSCRIBE: " + err.Error()}
+		}
+		subs[i] = broker.Subscription{Filter: s.Filter, QoS: s.QoS, NoLocal: s.NoLocal || c.bridge,
+			RetainAsPublished: s.RetainAsPublished || c.bridge, RetainHandling: s.RetainHandling}
+		if p.Props.Has(mqtt.PropSubscriptionID) {
+			subs[i].ID = p.Props.SubscriptionIDs[0]
+		}
+	}
+	// The pump must not run before SUBACK is in its buffer, or retained messages could overtake it.
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	codes, err := c.session.Subscribe(time.Now(), subs)
+	if err != nil {
+		return err
+	}
+	ack := mqtt.Suback{ID: p.ID, Codes: codes}
+	c.pend = ack.Append(c.pend, c.version)
+	return nil
+}
+
+func (c *conn) unsubscribe(first byte, body []byte) error {
+	p, err := mqtt.ParseUnsubscribe(first, body, c.version)
+	if err != nil {
+		return err
+	}
+	for _, f := range p.Filters {
+		if err := topic.ValidFilter(f); err != nil {
+			return &mqtt.Error{Reason: mqtt.MalformedPacket, Text: "UNSUBSCRIBE: " + err.Error()}
+		}
+	}
+	codes, err := c.session.Unsubscribe(p.Filters)
+	if err != nil {
+		return err
+	}
+	ack := mqtt.Unsuback{ID: p.ID, Codes: codes}
+	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
+	return nil
+}
+
+func (c *conn) disconnected(first byte, body []byte) error {
+	p, err := mqtt.ParseDisconnect(first, body, c.version)
+	if err != nil {
+		return err
+	}
+	c.goodbye = &broker.Closing{Lost: p.Reason == mqtt.DisconnectWithWill}
+	if p.Props.Has(mqtt.PropSessionExpiry) {
+		c.goodbye.SessionExpiry = &p.Props.SessionExpiry
+	}
+	return errDone
+}
