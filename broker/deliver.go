@@ -147,7 +147,7 @@ func (s *Session) Discard(id uint16) error {
 }
 
 // Received is the subscriber's PUBREC for deliveries at QoS 2. The message is the subscriber's from now on; PUBREL comes out of Next,
-// with Packet Identifier not found when there is no such delivery. ErrUnexpected: as for Acked.
+// for an identifier that is not in flight too. ErrUnexpected: as for Acked.
 func (s *Session) Received(ids ...uint16) (err error) {
 	if err := s.lock(); err != nil {
 		return err
@@ -156,7 +156,7 @@ func (s *Session) Received(ids ...uint16) (err error) {
 	for _, id := range ids {
 		switch d := s.st.window.find(id); {
 		case d == nil:
-			s.answer(Pubrel, id, mqtt.PacketIdentifierNotFound)
+			s.answer(Pubrel, id, mqtt.Success) // the subscriber may be one step behind after a lost connection
 		case d.qos != mqtt.ExactlyOnce:
 			err = ErrUnexpected
 		default:

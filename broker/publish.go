@@ -61,25 +61,23 @@ func (s *Session) publish(now time.Time, in Inbound) (busy <-chan struct{}) {
 				s.st.inbound = make(map[uint16]struct{})
 			}
 			s.st.inbound[in.ID] = struct{}{}
+			reason = mqtt.Success // whether anyone listens is told at QoS 1 only
 		}
 		s.answer(Pubrec, in.ID, reason)
 	}
 	return busy
 }
 
-// Release is the publisher's PUBREL for QoS 2: the identifiers are free again and PUBCOMP comes out of Next.
+// Release is the publisher's PUBREL for QoS 2: the identifiers are free again and PUBCOMP comes out of Next, also for an identifier that
+// is not open: after a lost connection the publisher may be one step behind.
 func (s *Session) Release(ids ...uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.b.mu.Unlock()
 	for _, id := range ids {
-		reason := mqtt.PacketIdentifierNotFound
-		if _, ok := s.st.inbound[id]; ok {
-			reason = mqtt.Success
-			delete(s.st.inbound, id)
-		}
-		s.answer(Pubcomp, id, reason)
+		delete(s.st.inbound, id)
+		s.answer(Pubcomp, id, mqtt.Success)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type conn struct {
 	keepAlive time.Duration // longest silence allowed, 0 = any
 	lastRead  time.Time
 	goodbye   *broker.Closing // how to close the session; nil: the client was lost
+	expires   bool            // the session has an expiry interval
 	aliases   map[uint16]string
 	topic     string          // published to last: most clients repeat themselves
 	busy      <-chan struct{} // see Session.Publish

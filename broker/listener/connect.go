@@ -44,10 +44,7 @@ func (c *conn) refuseFault(v mqtt.Version, err error) error {
 		return err
 	}
 	if v == 0 {
-		v = mqtt.V311
-		if fault.Reason == mqtt.UnsupportedProtocolVersion {
-			c.version = v
-		}
+		v = mqtt.V5 // a level that we do not know: "The Server … MAY send a CONNACK packet with Reason Code 0x84" [MQTT-3.1.2-2]
 	}
 	c.version = v
 	return c.refuse(fault.Reason, fault.Text)
@@ -87,9 +84,14 @@ func (c *conn) accept(p *mqtt.Connect) error {
 		return c.refuse(mqtt.QuotaExceeded, "CONNECT refused: "+err.Error())
 	}
 	ack := mqtt.Connack{SessionPresent: present && !p.CleanStart, Props: c.server.properties(p, o.ClientID)}
+	hello := ack.Append(nil, c.version)
+	if c.packetMax != 0 && len(hello) > int(c.packetMax) {
+		session.Close(now, broker.Closing{})
+		return &mqtt.Error{Reason: mqtt.PacketTooLarge, Silent: true, Text: "CONNACK is larger than the client's maximum packet size"}
+	}
 	c.wmu.Lock() // a delivery may have started the pump already: CONNACK goes first
-	c.pend = ack.Append(c.pend, c.version)
-	c.session = session
+	c.pend = append(c.pend, hello...)
+	c.session, c.expires = session, o.SessionExpiry > 0
 	c.wmu.Unlock()
 	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
 	c.stillAlive()

@@ -75,6 +75,9 @@ func (c *conn) packet(h mqtt.Header, body []byte) error {
 		// "The Server MUST process a second CONNECT Packet sent from a Client as a Protocol Error and close the Network Connection" [MQTT-3.1.0-2]
 		return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "second CONNECT"}
 	}
+	if err := mqtt.CheckFlags(h.First, c.version); err != nil && t != mqtt.TypeConnack && t != mqtt.TypeAuth {
+		return err
+	}
 	return &mqtt.Error{Reason: mqtt.ProtocolError, Text: t.String() + " is not for a server"}
 }
 
@@ -82,6 +85,10 @@ func (c *conn) publish(first byte, body []byte) error {
 	p, err := mqtt.ParsePublish(first, body, c.version)
 	if err != nil {
 		return err
+	}
+	if p.Props.Has(mqtt.PropSubscriptionID) {
+		// "A PUBLISH packet sent from a Client to a Server MUST NOT contain a Subscription Identifier" [MQTT-3.3.4-6]
+		return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "PUBLISH: subscription identifier from a client"}
 	}
 	name, err := c.topicOf(&p)
 	if err != nil {
@@ -257,6 +264,12 @@ func (c *conn) disconnected(first byte, body []byte) error {
 	}
 	c.goodbye = &broker.Closing{Lost: p.Reason == mqtt.DisconnectWithWill}
 	if p.Props.Has(mqtt.PropSessionExpiry) {
+		if p.Props.SessionExpiry > 0 && !c.expires {
+			// "If the Session Expiry Interval in the CONNECT packet was zero, then it is a Protocol Error to set a non-zero Session
+			// Expiry Interval in the DISCONNECT packet" (MQTT 5 §3.14.2.2.2)
+			c.goodbye = nil
+			return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "DISCONNECT: session expiry interval where CONNECT had none"}
+		}
 		c.goodbye.SessionExpiry = &p.Props.SessionExpiry
 	}
 	return errDone
