@@ -1,0 +1,102 @@
+// Package node builds a whole Midge from a configuration and runs it: the core, the listeners, the links, the bridges
+// and the HTTP server, each in its own goroutine, all of them owned by [Node.Run].
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+
+	"midge/broker"
+	"midge/broker/listener"
+	"midge/cmd/midge/config"
+)
+
+// A Node is one Midge, built but not yet running. Its sockets are open: what could not be opened was said by New.
+type Node struct {
+	log    *slog.Logger
+	Broker *broker.Broker
+	Server *listener.Server
+
+	parts []part
+	undo  []func() // closes what New opened, if Run is never called
+}
+
+// part is something that runs until its context ends.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+// New opens everything that cfg names. On an error nothing stays open.
+func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
+	n = &Node{log: log, Broker: broker.New(broker.Limits{})}
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	n.Broker.Protocols(listener.Protocol)
+	n.add("broker", n.Broker.Run)
+	n.Server = listener.New(n.Broker, listener.Config{}, log)
+	for _, l := range cfg.Listeners {
+		if err := n.listen(l); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func (n *Node) add(name string, run func(context.Context) error) {
+	n.parts = append(n.parts, part{name, run})
+}
+
+func (n *Node) listen(l config.Listener) error {
+	nl, err := net.Listen("tcp", l.Address)
+	if err != nil {
+		return InUse("MQTT listener", l.Address, err)
+	}
+	n.undo = append(n.undo, func() { nl.Close() })
+	n.log.Info("listening for MQTT", "address", nl.Addr())
+	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl) })
+	return nil
+}
+
+// InUse is the one sentence for an address that cannot be opened.
+func InUse(what, address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: address %s is in use by another program: %w", what, address, syscall.EADDRINUSE)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Close releases what New opened, for a Node that is not run.
+func (n *Node) Close() {
+	for _, undo := range n.undo {
+		undo()
+	}
+}
+
+// Run runs all parts until ctx ends or one of them fails, and returns when all have ended.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer n.Close()
+	var wg sync.WaitGroup
+	for _, p := range n.parts {
+		wg.Go(func() {
+			if err := p.run(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", p.name, err))
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+
+	"midge/cmd/midge/config"
+	"midge/cmd/midge/node"
+)
+
+// defaultConfig is read when -c is not given and the file is there.
+const defaultConfig = "config.toml"
+
+type runCmd struct {
+	Config  string `short:"c" placeholder:"FILE" help:"Configuration; without it ./config.toml if that exists, else the built-in defaults."`
+	Port    int    `short:"p" placeholder:"PORT" help:"Port of the first MQTT listener, instead of the configured one."`
+	Verbose bool   `short:"v" help:"Log everything, packets too."`
+}
+
+// Run builds the node and runs it until the process is told to stop.
+func (c *runCmd) Run(ctx context.Context) error {
+	cfg, err := load(c.Config)
+	if err != nil {
+		return err
+	}
+	if c.Port != 0 && len(cfg.Listeners) > 0 {
+		host, _, err := net.SplitHostPort(cfg.Listeners[0].Address)
+		if err != nil {
+			return err
+		}
+		cfg.Listeners[0].Address = net.JoinHostPort(host, strconv.Itoa(c.Port))
+	}
+	if c.Verbose {
+		cfg.Log.Level = "debug"
+	}
+	n, err := node.New(cfg, logger(cfg.Log))
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx)
+}
+
+// load reads the configuration that the user meant.
+func load(path string) (*config.Config, error) {
+	if path == "" {
+		if _, err := os.Stat(defaultConfig); err != nil {
+			return config.Default(), nil
+		}
+		path = defaultConfig
+	}
+	return config.Load(path)
+}
+
+func logger(l config.Log) *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(l.Level)) // validated by config
+	options := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+type checkCmd struct {
+	Config string `short:"c" placeholder:"FILE" help:"Configuration; without it ./config.toml if that exists, else the built-in defaults."`
+}
+
+// Run prints what the configuration would run, or everything that is wrong with it.
+func (c *checkCmd) Run() error {
+	cfg, err := load(c.Config)
+	if err != nil {
+		return err
+	}
+	cfg.Describe(os.Stdout)
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version and what it was built from.
+func (versionCmd) Run() error {
+	_, err := fmt.Println(version())
+	return err
+}
