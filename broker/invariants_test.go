@@ -1,0 +1,86 @@
+package broker
+
+import "testing"
+
+// check recounts everything that the core counts as it goes.
+func (b *Broker) check(t testing.TB, after string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var connected, inflight, queued, queuedBytes, subs, waiting int
+	for id, st := range b.sessions {
+		st.check(t, after)
+		want(t, after, st.id == id, "session %q stands under its own client id, not %q", st.id, id)
+		if st.owner != nil {
+			connected++
+			want(t, after, st.owner.st == st, "the owner of session %q holds that session", id)
+			want(t, after, st.deadline.IsZero(), "a connected session waits for no deadline: %q", id)
+		}
+		inflight += st.window.live
+		queued += st.queue.len()
+		queuedBytes += st.bytes
+		subs += len(st.subs)
+		if !st.deadline.IsZero() {
+			waiting++
+			want(t, after, b.deadlines[st.deadlineI] == st, "session %q knows its place among the deadlines", id)
+		}
+	}
+	want(t, after, b.connected == connected, "%d sessions are connected, the broker counts %d", connected, b.connected)
+	want(t, after, b.inflight == inflight, "%d deliveries are in flight, the broker counts %d", inflight, b.inflight)
+	want(t, after, b.queued == queued, "%d messages are queued, the broker counts %d", queued, b.queued)
+	want(t, after, b.queuedBytes == queuedBytes, "%d octets are queued, the broker counts %d", queuedBytes, b.queuedBytes)
+	want(t, after, b.subs.Len() == subs, "the sessions have %d subscriptions, the tree %d", subs, b.subs.Len())
+	want(t, after, len(b.deadlines) == waiting, "%d sessions have a deadline, the heap holds %d", waiting, len(b.deadlines))
+	for i := 1; i < len(b.deadlines); i++ {
+		want(t, after, !b.deadlines.Less(i, (i-1)/2), "deadline %d is not before the one above it", i)
+	}
+	b.checkRetained(t, after)
+}
+
+func (b *Broker) checkRetained(t testing.TB, after string) {
+	t.Helper()
+	n, bytes := 0, 0
+	for _, filter := range []string{"#", "$SYS/#"} {
+		b.retained.Match(filter, func(_ string, m *Message) {
+			n++
+			bytes += m.size()
+		})
+	}
+	want(t, after, b.retained.Len() == n, "%d messages are retained, the store counts %d", n, b.retained.Len())
+	want(t, after, b.retainedBytes == bytes, "%d octets are retained, the broker counts %d", bytes, b.retainedBytes)
+}
+
+func (st *state) check(t testing.TB, after string) {
+	t.Helper()
+	bytes := 0
+	for i := range st.queue.len() {
+		bytes += st.queue.at(i).msg.size()
+	}
+	want(t, after, st.bytes == bytes, "%q queues %d octets and counts %d", st.id, bytes, st.bytes)
+	live := 0
+	w := &st.window
+	for i := range w.len() {
+		d := w.at(i)
+		if d.phase != done {
+			live++
+			want(t, after, w.find(d.id) == d, "%q finds delivery %d by its identifier", st.id, d.id)
+			want(t, after, d.seq < st.outSeq, "%q has delivery %d in flight, so its number %d is below %d", st.id, d.id, d.seq, st.outSeq)
+		}
+		want(t, after, (d.msg == nil) == (d.phase != sent), "%q keeps the message of delivery %d exactly until it is received (phase %d)", st.id, d.id, d.phase)
+	}
+	want(t, after, w.live == live, "%q has %d deliveries open and counts %d", st.id, live, w.live)
+	want(t, after, w.len() == 0 || w.at(0).phase != done, "%q has an open delivery at the front of its window", st.id)
+	if o := st.owner; o != nil {
+		want(t, after, 0 <= o.outstanding && o.outstanding <= w.live, "%q has %d deliveries open, of which this front end was given %d", st.id, w.live, o.outstanding)
+		want(t, after, 0 <= o.resend && o.resend <= w.len(), "%q resends from %d of %d", st.id, o.resend, w.len())
+	}
+	want(t, after, st.room == nil || st.owner != nil, "publishers wait only for a session with a front end, not for %q", st.id)
+}
+
+func want(t testing.TB, after string, ok bool, format string, args ...any) {
+	if ok {
+		return
+	}
+	t.Helper()
+	t.Fatalf("after %s: "+format, append([]any{after}, args...)...)
+}
