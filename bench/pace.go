@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pace spreads the sends of many slow publishers evenly: send k is due k intervals after the start, so that each
+// arrives alone, as from devices that know nothing of each other.
+type pace struct {
+	start    time.Time
+	interval time.Duration
+	count    int64 // sends that have been waited for
+}
+
+// newPace makes the pace of n publishers that each send perSecond times a second.
+func newPace(start time.Time, n int, perSecond int) *pace {
+	return &pace{start: start, interval: time.Second / time.Duration(n*perSecond)}
+}
+
+// wait sleeps until the next send is due and says whether that is before until.
+func (p *pace) wait(until time.Time) bool {
+	due := p.start.Add(time.Duration(p.count) * p.interval)
+	p.count++
+	if !due.Before(until) {
+		return false
+	}
+	nap(time.Until(due))
+	return true
+}
+
+// napMax is the longest sleep in the kernel that the runtime does not know of.
+const napMax = time.Millisecond
+
+// nap sleeps d, the last napMax of it in the kernel: the runtime's timers wake to the millisecond when the process is
+// idle, which would send in bunches. The call is raw, so that the runtime does not start another thread for each nap; a
+// stop of the world then waits up to napMax.
+func nap(d time.Duration) {
+	if d > napMax {
+		time.Sleep(d - napMax)
+		d = napMax
+	}
+	if d > 0 {
+		ts := unix.NsecToTimespec(d.Nanoseconds())
+		unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
+	}
+}
+
+// detach returns a second, non-blocking descriptor of conn that the runtime's poller does not know, so that what arrives
+// there wakes no goroutine. Closing conn, which the caller does, leaves it open.
+func detach(conn syscall.Conn) (fd int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("detach connection: %w", err)
+	}
+	var dupErr error
+	err = raw.Control(func(old uintptr) {
+		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		return -1, fmt.Errorf("detach connection: %w", err)
+	}
+	return fd, nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A peer is a broker that the bench can start.
+type peer struct {
+	name    string
+	version string
+	sn      bool // it speaks MQTT-SN too
+	launch  launcher
+}
+
+// A finder looks for a peer on this machine or builds it; errMissing when it is not there. tmp outlives the servers.
+type finder func(ctx context.Context, tmp string, opt options) (peer, error)
+
+// finders holds every peer by name; peerOrder is the order of the turns.
+var finders = map[string]finder{
+	"midge":     findMidge,
+	"mosquitto": findMosquitto,
+	"mochi":     embedded("mochi", "github.com/mochi-mqtt/server/v2"),
+	"nats":      embedded("nats", "github.com/nats-io/nats-server/v2"),
+}
+
+var peerOrder = []string{"midge", "mosquitto", "mochi", "nats"}
+
+// midgeConfig is how Midge runs here: all in memory, no HTTP, one TCP listener and one UDP link.
+const midgeConfig = `[node]
+data_dir = ""
+[log]
+level = "error"
+[[listener]]
+type = "tcp"
+address = "%s"
+[[link]]
+name = "bench"
+type = "udp"
+address = "%s"
+[http]
+address = ""
+`
+
+// findMidge builds Midge as it is shipped, without cgo, unless a binary was named.
+func findMidge(ctx context.Context, tmp string, opt options) (peer, error) {
+	bin := opt.midge
+	if bin == "" {
+		bin = filepath.Join(tmp, "midge")
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "./cmd/midge")
+		cmd.Dir = opt.root
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return peer{}, fmt.Errorf("build midge: %w: %s", err, strings.TrimSpace(string(out)))
+		}
+	}
+	// A server runs in a directory of its own, so the name must hold there too.
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return peer{}, fmt.Errorf("find midge: %w", err)
+	}
+	launch := func(dir, mqtt, sn string) (*exec.Cmd, error) {
+		return withConfig(dir, "config.toml", fmt.Sprintf(midgeConfig, mqtt, sn), bin, "run", "-c")
+	}
+	return peer{name: "midge", version: firstLine(ctx, bin, "version"), sn: true, launch: launch}, nil
+}
+
+// mosquittoConfig leaves all but the queue at its default. The queue has no bound, so that a burst is not a loss.
+const mosquittoConfig = `listener %s %s
+allow_anonymous true
+max_queued_messages 0
+persistence false
+log_type none
+user root
+`
+
+func findMosquitto(ctx context.Context, _ string, _ options) (peer, error) {
+	bin, err := exec.LookPath("mosquitto")
+	if err != nil {
+		// Debian puts it where a user's PATH does not look.
+		bin, err = exec.LookPath("/usr/sbin/mosquitto")
+	}
+	if err != nil {
+		return peer{}, errMissing
+	}
+	launch := func(dir, mqtt, _ string) (*exec.Cmd, error) {
+		host, port, err := net.SplitHostPort(mqtt)
+		if err != nil {
+			return nil, err
+		}
+		return withConfig(dir, "mosquitto.conf", fmt.Sprintf(mosquittoConfig, port, host), bin, "-c")
+	}
+	return peer{name: "mosquitto", version: firstLine(ctx, bin, "-h"), launch: launch}, nil
+}
+
+// withConfig writes a configuration into dir and makes the command that reads it.
+func withConfig(dir, file, text, bin string, args ...string) (*exec.Cmd, error) {
+	path := filepath.Join(dir, file)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	cmd := exec.Command(bin, append(args, path)...)
+	cmd.Dir = dir
+	return cmd, nil
+}
+
+// firstLine is what a program says of itself; "" when it says nothing. Its exit code does not matter (mosquitto -h has 3).
+func firstLine(ctx context.Context, bin string, args ...string) string {
+	out, _ := exec.CommandContext(ctx, bin, args...).Output()
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line)
+}

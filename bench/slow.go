@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// slowRate is how many messages a second each slow publisher sends.
+const slowRate = 50
+
+func slowPublishers(ctx context.Context, tgt target, sc scale) (figures, error) {
+	var t traffic
+	err := t.addSubscriber(ctx, tgt, "slow/+", 1, sc.slow)
+	if err == nil {
+		s := &slow{}
+		t.pubs = []publisher{s}
+		t.subs[0].sources = t.pubs
+		err = s.connect(ctx, tgt.mqtt, sc.slow)
+	}
+	if err != nil {
+		t.close()
+		return figures{}, err
+	}
+	return t.run(ctx, tgt.pid, sc.budget)
+}
+
+// slow is many publishers that each send a QoS 1 message now and then, all driven by one goroutine. Each reads its
+// acknowledgements just before it sends again, so that they cost the generator no wake-up.
+type slow struct {
+	descriptors
+	pubs  []slowPublisher
+	buf   [1024]byte
+	count int64
+}
+
+type slowPublisher struct {
+	fd    int
+	topic string
+	seq   uint32
+	acked int // octets of PUBACK that came, 4 a message
+}
+
+func (s *slow) connect(ctx context.Context, addr string, n int) error {
+	for i := range n {
+		st, err := connect(ctx, addr, fmt.Sprintf("slow-%d", i), 64)
+		if err != nil {
+			return err
+		}
+		fd, err := detach(st.conn.(syscall.Conn))
+		st.conn.Close()
+		if err != nil {
+			return err
+		}
+		s.add(fd)
+		s.pubs = append(s.pubs, slowPublisher{fd: fd, topic: fmt.Sprintf("slow/%d", i)})
+	}
+	return nil
+}
+
+func (s *slow) sent() int64 { return s.count }
+
+func (s *slow) run(until time.Time) error {
+	s.begin()
+	defer s.done()
+	tick := newPace(time.Now(), len(s.pubs), slowRate)
+	for i := 0; tick.wait(until); i = (i + 1) % len(s.pubs) {
+		if err := s.send(uint32(i)); err != nil {
+			return fmt.Errorf("slow publisher %d: %w", i, err)
+		}
+	}
+	return s.drain(until.Add(drainTime))
+}
+
+// send takes what acknowledgements have come and sends one message. A full socket holds the message back until the next turn.
+func (s *slow) send(number uint32) error {
+	p := &s.pubs[number]
+	if err := s.readAcks(p); err != nil {
+		return err
+	}
+	id := uint16(p.seq%0xFFFF) + 1
+	b := appendPublish(s.buf[:0], p.topic, 1, id, number, p.seq)
+	n, err := unix.Write(p.fd, b)
+	if errors.Is(err, unix.EAGAIN) {
+		return nil
+	}
+	if err != nil || n < len(b) {
+		return fmt.Errorf("wrote %d of %d octets: %w", n, len(b), err)
+	}
+	p.seq++
+	s.count++
+	return nil
+}
+
+func (s *slow) readAcks(p *slowPublisher) error {
+	n, err := unix.Read(p.fd, s.buf[:])
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read acknowledgements: %w", err)
+	case n == 0:
+		return errors.New("the server closed the connection")
+	case p.acked%4 == 0 && s.buf[0] != headPuback:
+		return fmt.Errorf("want PUBACK, got type %#02x", s.buf[0])
+	}
+	p.acked += n
+	return nil
+}
+
+// drain waits for the acknowledgements that are still due.
+func (s *slow) drain(until time.Time) error {
+	for i := range s.pubs {
+		p := &s.pubs[i]
+		for p.acked < 4*int(p.seq) {
+			if time.Now().After(until) {
+				return fmt.Errorf("slow publisher %d: %d of %d messages acknowledged", i, p.acked/4, p.seq)
+			}
+			if err := s.readAcks(p); err != nil {
+				return fmt.Errorf("slow publisher %d: %w", i, err)
+			}
+			if p.acked < 4*int(p.seq) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package main
+
+import "time"
+
+// A target is a server under load.
+type target struct {
+	name string
+	mqtt string // HOST:PORT of its MQTT listener on TCP
+	sn   string // HOST:PORT of its MQTT-SN link on UDP, "" = it has none
+	pid  int
+}
+
+// A scale says how large a work is made.
+type scale struct {
+	budget    time.Duration // how long publishers send
+	idle      int           // idle connections
+	pause     time.Duration // between the last idle connection and the reading of memory
+	slow      int           // slow MQTT publishers
+	snClosed  int           // MQTT-SN clients in closed loop
+	snPaced   int           // slow MQTT-SN clients
+	fanSubs   int           // subscribers of the fan-out
+	publisher int           // publishers of the fan-in, and pairs
+}
+
+// fullScale is what the table of the README means.
+var fullScale = scale{
+	budget: 5 * time.Second, idle: 2000, pause: 3 * time.Second,
+	slow: 100, snClosed: 20, snPaced: 1000, fanSubs: 10, publisher: 4,
+}
+
+// quickScale keeps the sizes and shortens the time.
+func quickScale() scale {
+	s := fullScale
+	s.budget, s.pause = 1500*time.Millisecond, time.Second
+	return s
+}
