@@ -58,7 +58,7 @@ func New(limits Limits) *Broker {
 }
 
 // A Waker is told that a session has something to pull. Wake runs in whatever goroutine caused it, without the core's lock; it must not
-// block and must not call a verb. It comes once until Next has returned less than it was asked for.
+// block. It may pull. It comes once until Next has returned less than it was asked for.
 type Waker interface{ Wake() }
 
 // Options are what a front end opens a session with: CONNECT in the words of MQTT 5.
@@ -80,14 +80,11 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	}
 	s = &Session{b: b, waker: o.Waker, username: o.Username}
 	b.mu.Lock()
+	if st := b.sessions[o.ClientID]; st != nil {
+		b.reopen(now, s, st, o.CleanStart)
+	}
 	st := b.sessions[o.ClientID]
-	if st != nil && st.owner != nil {
-		b.takeOver(now, s, st, o.CleanStart)
-	}
-	if st != nil && o.CleanStart {
-		b.end(now, s, st)
-	}
-	if st = b.sessions[o.ClientID]; st == nil && len(b.sessions) >= b.limits.Sessions {
+	if st == nil && len(b.sessions) >= b.limits.Sessions {
 		b.mu.Unlock()
 		s.wake()
 		return nil, false, ErrTooManySessions
@@ -103,14 +100,31 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	return s, present, nil
 }
 
-// takeOver turns the present owner inert. Its will is published as for a lost connection, unless the client is back within the will's delay.
-func (b *Broker) takeOver(now time.Time, by *Session, st *state, cleanStart bool) {
+// reopen leaves of a session what its client's next front end is to find: all, nothing after a clean start, nothing either when it was to
+// end with the front end that is taken over: with "a Session Expiry Interval of 0 … the Session ends when the Network Connection is closed" (MQTT 5 §3.1.2.11.2).
+func (b *Broker) reopen(now time.Time, by *Session, st *state, cleanStart bool) {
+	ends := cleanStart
+	if st.owner != nil {
+		ends = ends || st.expiry == 0
+		b.takeOver(now, by, st)
+	}
+	if st.overdue(now) {
+		b.due(now, by, st) // Run has not come to it yet
+	}
+	if ends && b.sessions[st.id] == st {
+		b.end(now, by, st)
+	}
+}
+
+// takeOver turns the present owner inert. Its will is published as for a lost connection; one with a delay waits for the session's end or is
+// forgotten, as the client is back.
+func (b *Broker) takeOver(now time.Time, by *Session, st *state) {
 	old := st.owner
 	b.detach(st)
 	if old.waker != nil {
 		by.woken = append(by.woken, old.waker)
 	}
-	if w := st.will; w != nil && (w.Delay == 0 || cleanStart) {
+	if w := st.will; w != nil && w.Delay == 0 {
 		st.will = nil
 		b.publishWill(now, by, st, w)
 	}

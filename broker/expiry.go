@@ -36,7 +36,7 @@ func earlier(a, b time.Time) time.Time {
 func (b *Broker) Expire(now time.Time) (next time.Time) {
 	by := &Session{b: b}
 	b.mu.Lock()
-	for st := b.deadlines.first(); st != nil && !now.Before(st.deadline); st = b.deadlines.first() {
+	for st := b.deadlines.first(); st != nil && st.overdue(now); st = b.deadlines.first() {
 		b.due(now, by, st)
 	}
 	if st := b.deadlines.first(); st != nil {
@@ -45,6 +45,10 @@ func (b *Broker) Expire(now time.Time) (next time.Time) {
 	b.mu.Unlock()
 	by.wake()
 	return next
+}
+
+func (st *state) overdue(now time.Time) bool {
+	return !st.deadline.IsZero() && !now.Before(st.deadline)
 }
 
 func (b *Broker) due(now time.Time, by *Session, st *state) {

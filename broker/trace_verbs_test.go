@@ -192,7 +192,7 @@ func body(m *Message) string {
 	switch {
 	case m == nil:
 		return "nothing"
-	case len(m.Payload) > 40:
+	case len(m.Payload) > 60:
 		return fmt.Sprintf("%dB", len(m.Payload))
 	}
 	return fmt.Sprintf("%q", m.Payload)
