@@ -66,6 +66,9 @@ func (b *Broker) due(now time.Time, by *Session, st *state) {
 func (b *Broker) publishWill(now time.Time, by *Session, st *state, w *Will) {
 	m := *w.Message
 	m.Publisher = st.id
+	if w.Expiry > 0 {
+		m.Expires = now.Add(w.Expiry)
+	}
 	b.distribute(now, by, &m)
 }
 

@@ -62,6 +62,8 @@ type Outbound struct {
 type Will struct {
 	Message *Message
 	Delay   time.Duration // how long a lost client has to come back
+	// Expiry is the Message Expiry Interval, which counts from the publication (MQTT 5 §3.1.3.2.4); 0 means never. It sets Message.Expires.
+	Expiry time.Duration
 }
 
 // Subscription is a topic filter with its options (MQTT 5 §3.8.3.1).

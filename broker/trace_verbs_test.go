@@ -83,7 +83,7 @@ func (a args) will() *Will {
 	if len(a.words) == 0 {
 		return nil
 	}
-	return &Will{Message: a.message(), Delay: a.duration("delay")}
+	return &Will{Message: a.message(), Delay: a.duration("delay"), Expiry: a.duration("lifetime")}
 }
 
 func (h *hold) publish(in ...Inbound) error {
