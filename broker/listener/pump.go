@@ -7,6 +7,9 @@ import (
 	"midge/broker/mqtt"
 )
 
+// inlineRounds is how often a goroutine that has other work pulls before it leaves the rest to one that has not.
+const inlineRounds = 2
+
 // States of conn.pumping.
 const (
 	idle    uint32 = iota
@@ -41,21 +44,19 @@ func (c *conn) release() bool {
 	return false
 }
 
-// Wake is called by the core when the session has something to send.
-func (c *conn) Wake() {
-	if c.claim() {
-		go c.pumpAll(nil)
-	}
-}
+// Wake is called by the core when the session has something to send, in the goroutine of whoever gave it: for a single message that
+// costs less than starting one.
+func (c *conn) Wake() { c.pump() }
 
-// pump sends what waits as far as the socket takes it at once; the rest is left to a goroutine. The reader calls it: it must not stand
-// still because its client does not read, or the two could wait for each other for ever.
+// pump sends what waits as far as the socket takes it at once; the rest is left to a goroutine. Readers call it, their own connection's
+// and others': they must not stand still because a client does not read, or the two could wait for each other for ever.
 func (c *conn) pump() {
 	if !c.claim() {
 		return
 	}
 	for {
-		if rest := c.drain(false); rest != nil {
+		rest, more := c.drain(false)
+		if more {
 			go c.pumpAll(rest)
 			return
 		}
@@ -80,8 +81,9 @@ func (c *conn) pumpAll(rest []byte) {
 	}
 }
 
-// drain pulls and writes until nothing waits. Unless it may wait, it stops when the socket is full and returns what it could not write.
-func (c *conn) drain(wait bool) (rest []byte) {
+// drain pulls and writes until nothing waits. Unless it may wait, it stops when the socket is full, and returns what it could not write,
+// or after a few rounds, so that no reader becomes the servant of another client.
+func (c *conn) drain(wait bool) (rest []byte, more bool) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	o := outboxes.Get().(*outbox)
@@ -89,14 +91,15 @@ func (c *conn) drain(wait bool) (rest []byte) {
 	o.buf = append(o.buf[:0], c.pend...)
 	c.pend = c.pend[:0]
 	if c.session == nil {
-		return c.write(o.buf, wait)
+		rest = c.write(o.buf, wait)
+		return rest, rest != nil
 	}
 	now := time.Now()
-	for more := true; more; {
+	for round := 0; ; round++ {
 		n, err := c.session.Next(now, o.pull[:])
 		if err != nil {
 			c.cut(mqtt.SessionTakenOver)
-			return nil
+			return nil, false
 		}
 		for i := range o.pull[:n] {
 			o.buf = c.encode(o.buf, now, &o.pull[i])
@@ -104,14 +107,21 @@ func (c *conn) drain(wait bool) (rest []byte) {
 				continue
 			}
 			if rest := c.write(o.buf, wait); rest != nil {
-				return c.encodeRest(rest, now, o.pull[i+1:n])
+				return c.encodeRest(rest, now, o.pull[i+1:n]), true
 			}
 			o.buf = o.buf[:0]
 		}
 		clear(o.pull[:n])
-		more = n == len(o.pull)
+		if n < len(o.pull) {
+			break
+		}
+		if !wait && round >= inlineRounds {
+			more = true
+			break
+		}
 	}
-	return c.write(o.buf, wait)
+	rest = c.write(o.buf, wait)
+	return rest, more || rest != nil
 }
 
 // encodeRest joins what the socket did not take with what has been pulled behind it.
