@@ -16,11 +16,29 @@ type route struct {
 // target is one receiving session with its matching subscriptions merged: a client gets one copy of a message however
 // many of its filters match, at the highest QoS and with all identifiers (MQTT 5 §3.3.4).
 type target struct {
-	st      *state
-	ids     *[]uint32
-	qos     mqtt.QoS
-	noLocal bool // every matching subscription has No Local
-	asIs    bool // one of them has Retain As Published
+	st *state
+	grant
+	own *grant // for what st's client publishes itself: without the subscriptions that have No Local; nil when none has
+}
+
+// grant is what several subscriptions give together.
+type grant struct {
+	ids  *[]uint32 // subscription identifiers; nil when there are none
+	qos  mqtt.QoS
+	asIs bool // one of them has Retain As Published
+	any  bool // there is one
+}
+
+func (g *grant) add(sub *Subscription) {
+	g.any = true
+	g.qos = max(g.qos, sub.QoS)
+	g.asIs = g.asIs || sub.RetainAsPublished
+	if sub.ID != 0 {
+		if g.ids == nil {
+			g.ids = new([]uint32)
+		}
+		*g.ids = append(*g.ids, sub.ID)
+	}
 }
 
 // Publish routes messages in order. The answers to those at QoS > 0 come out of Next. Topics must be valid names.
@@ -106,11 +124,14 @@ func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt
 	reason = mqtt.NoMatchingSubscribers
 	for i := range r.targets {
 		t := &r.targets[i]
-		if t.noLocal && t.st.id == m.Publisher {
-			continue
+		g := &t.grant
+		if t.own != nil && t.st.id == m.Publisher {
+			if g = t.own; !g.any {
+				continue
+			}
 		}
 		reason = mqtt.Success
-		q := queued{msg: m, ids: t.ids, qos: min(m.QoS, t.qos), retain: m.Retain && t.asIs}
+		q := queued{msg: m, ids: g.ids, qos: min(m.QoS, g.qos), retain: m.Retain && g.asIs}
 		if ch := b.enqueue(now, by, t.st, q); ch != nil {
 			busy = ch
 		}
@@ -198,23 +219,27 @@ func (b *Broker) route(by *Session, name string) *route {
 func (b *Broker) match(name string) *route {
 	r := &route{topic: name, gen: b.subsGen}
 	places := make(map[*state]int)
+	local := false // a subscription has No Local
 	b.subs.Match(name, func(st *state, sub *Subscription) {
 		i, seen := places[st]
 		if !seen {
 			i = len(r.targets)
 			places[st] = i
-			r.targets = append(r.targets, target{st: st, noLocal: true})
+			r.targets = append(r.targets, target{st: st})
 		}
 		t := &r.targets[i]
-		t.qos = max(t.qos, sub.QoS)
-		t.noLocal = t.noLocal && sub.NoLocal
-		t.asIs = t.asIs || sub.RetainAsPublished
-		if sub.ID != 0 {
-			if t.ids == nil {
-				t.ids = new([]uint32)
-			}
-			*t.ids = append(*t.ids, sub.ID)
+		t.add(sub)
+		if sub.NoLocal {
+			local = true
+			t.own = new(grant)
 		}
 	})
+	if local {
+		b.subs.Match(name, func(st *state, sub *Subscription) {
+			if own := r.targets[places[st]].own; own != nil && !sub.NoLocal {
+				own.add(sub)
+			}
+		})
+	}
 	return r
 }
