@@ -137,6 +137,7 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
 		s.receiveMaximum = receiveMaximum
 	}
 	st.owner, st.will, st.expiry = s, o.Will, o.SessionExpiry
+	s.resume()
 	b.connected++
 	b.deadlines.set(st, time.Time{})
 }

@@ -42,22 +42,39 @@ func (s *Session) nextAcks(dst []Outbound) (n int) {
 	return n
 }
 
-// nextResent hands out again what was in flight on an earlier connection. "When a Client reconnects … the Server MUST resend any unacknowledged
-// PUBLISH packets (where QoS > 0) and PUBREL packets using their original Packet Identifiers" [MQTT-4.4.0-1].
+// resume makes a new front end repeat what was in flight on an earlier connection. "When a Client reconnects … the Server MUST resend any
+// unacknowledged PUBLISH packets (where QoS > 0) and PUBREL packets using their original Packet Identifiers" [MQTT-4.4.0-1]. PUBREL goes at once, as
+// Receive Maximum must not delay it [MQTT-3.3.4-10]; PUBLISH follows from nextResent.
+func (s *Session) resume() {
+	w := &s.st.window
+	for i := range w.len() {
+		d := w.at(i)
+		d.given = false
+		if d.phase == released {
+			s.give(d)
+			s.answer(Pubrel, d.id, mqtt.Success)
+		}
+	}
+}
+
+// give counts d against the Receive Maximum of this front end, once.
+func (s *Session) give(d *delivery) {
+	if !d.given {
+		d.given = true
+		s.outstanding++
+	}
+}
+
 func (s *Session) nextResent(dst []Outbound) (n int) {
 	w := &s.st.window
 	for ; s.resend < w.len() && n < len(dst) && s.outstanding < s.receiveMaximum; s.resend++ {
 		d := w.at(s.resend)
-		switch d.phase {
-		case sent:
-			dst[n] = d.outbound(true)
-			s.traffic.Out[d.qos]++
-		case released:
-			dst[n] = Outbound{Kind: Pubrel, ID: d.id}
-		default:
+		if d.phase != sent {
 			continue
 		}
-		s.outstanding++
+		dst[n] = d.outbound(true)
+		s.traffic.Out[d.qos]++
+		s.give(d)
 		n++
 	}
 	return n
@@ -84,9 +101,10 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		if q.qos == mqtt.AtMostOnce {
 			dst[n] = delivery{queued: q}.outbound(false)
 		} else {
-			dst[n] = st.window.add(q, seq).outbound(false)
+			d := st.window.add(q, seq)
+			dst[n] = d.outbound(false)
 			b.inflight++
-			s.outstanding++
+			s.give(d)
 			s.resend++
 		}
 		n++
@@ -162,6 +180,7 @@ func (s *Session) Received(ids ...uint16) (err error) {
 		default:
 			d.phase = released
 			d.msg, d.ids = nil, nil
+			s.give(d) // it may come before the delivery was handed out again
 			s.answer(Pubrel, id, mqtt.Success)
 		}
 	}
@@ -188,12 +207,10 @@ func (s *Session) Completed(ids ...uint16) (err error) {
 
 // finish ends a delivery that this front end has handed out, or that an earlier one had.
 func (s *Session) finish(d *delivery) {
-	w := &s.st.window
-	handedOut := s.resend >= w.len() || w.before(d.id, s.resend)
-	if handedOut {
+	if d.given {
 		s.outstanding--
 	}
-	s.resend -= min(s.resend, w.finish(d))
+	s.resend -= min(s.resend, s.st.window.finish(d))
 	s.b.inflight--
 }
 

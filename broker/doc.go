@@ -15,8 +15,8 @@
 // # Flow
 //
 // [Session.Publish] routes messages into the queues of the sessions that match and leaves the acknowledgement in the publisher's own
-// session, where Next hands it out as soon as the message is safe. Next hands out acknowledgements first, then, after a
-// reconnect, what was in flight, then the queue, as far as the Receive Maximum allows. It hands each delivery out once; whoever speaks a protocol that
+// session, where Next hands it out as soon as the message is safe. Next hands out acknowledgements first (PUBRELs of an earlier connection among
+// them), then, after a reconnect, what was in flight, then the queue, as far as the Receive Maximum allows. It hands each delivery out once; whoever speaks a protocol that
 // repeats keeps its own timers. [Session.Acked], [Session.Received] and [Session.Completed] bring the subscriber's
 // answers; [Session.Release] is the publisher's PUBREL.
 //

@@ -15,6 +15,7 @@ type delivery struct {
 	seq   uint64 // its number among all messages that the session was given
 	id    uint16
 	phase phase
+	given bool // to the present front end, so it counts against its Receive Maximum
 }
 
 // window holds the deliveries in flight in the order they were first handed out. Packet identifiers are given in
@@ -69,13 +70,4 @@ func (w *window) oldest() (seq uint64, ok bool) {
 		return 0, false
 	}
 	return w.at(0).seq, true // the front is never done
-}
-
-// before reports whether the delivery with this identifier stands before place i.
-func (w *window) before(id uint16, i int) bool {
-	place := int(id) - int(w.at(0).id)
-	if place < 0 {
-		place += 65535
-	}
-	return place < i
 }
