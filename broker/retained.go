@@ -29,7 +29,7 @@ func (b *Broker) forget(m *Message) {
 }
 
 // sendRetained queues what a new subscription finds. The retained messages of one filter may be more than a queue's bound: they are shared with the
-// store and cost little, and a subscriber that gets a part of them cannot know what it lacks.
+// store and cost little, and a subscriber that gets a part of them cannot know what it lacks. See overfull for where that ends.
 func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
 	var ids *[]uint32
 	if sub.ID != 0 {
@@ -49,4 +49,10 @@ func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
 		b.forget(m)
 		b.drop(Expired)
 	}
+}
+
+// overfull reports whether retained messages have piled up beyond a full queue and the whole store: the client subscribes again and again and
+// does not pull. Such a subscription is refused, so a queue never holds more than its bound and twice the store.
+func (b *Broker) overfull(st *state) bool {
+	return st.queue.len() >= b.limits.QueueMessages+b.limits.Retained || st.bytes >= b.limits.QueueBytes+b.limits.RetainedBytes
 }

@@ -34,6 +34,10 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 	if old == nil && len(st.subs) >= b.limits.Subscriptions {
 		return mqtt.QuotaExceeded
 	}
+	retained := sub.RetainHandling == 0 || sub.RetainHandling == 1 && old == nil
+	if retained && b.overfull(st) {
+		return mqtt.QuotaExceeded
+	}
 	if st.subs == nil {
 		st.subs = make(map[string]*Subscription)
 	}
@@ -42,7 +46,7 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 		b.subs.Set(sub.Filter, st, &sub)
 		b.subsGen++
 	}
-	if sub.RetainHandling == 0 || sub.RetainHandling == 1 && old == nil {
+	if retained {
 		b.sendRetained(now, s, sub)
 	}
 	return mqtt.ReasonCode(sub.QoS)
