@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"midge/broker/mqtt"
 )
 
 // Bridge is one connection to another broker.
@@ -30,11 +28,11 @@ type Bridge struct {
 
 // BridgeTopic is one line of what a bridge carries.
 type BridgeTopic struct {
-	Filter       string   `toml:"filter"`        // required; the only part with wildcards
-	Direction    string   `toml:"direction"`     // one of Directions; "out" = to the other broker
-	QoS          mqtt.QoS `toml:"qos"`           // 0…2: a message goes at the lower of this and its own
-	LocalPrefix  string   `toml:"local_prefix"`  // put in front of Filter here
-	RemotePrefix string   `toml:"remote_prefix"` // put in front of Filter at the other broker
+	Filter       string `toml:"filter"`        // required; the only part with wildcards
+	Direction    string `toml:"direction"`     // one of Directions; "out" = to the other broker
+	QoS          uint8  `toml:"qos"`           // 0…2: a message goes at the lower of this and its own
+	LocalPrefix  string `toml:"local_prefix"`  // put in front of Filter here
+	RemotePrefix string `toml:"remote_prefix"` // put in front of Filter at the other broker
 }
 
 // setDefaults gives every [[bridge]] what it does not say.
@@ -47,7 +45,7 @@ func (b *Bridge) setDefaults() {
 // setDefaults gives every [[bridge.topic]] what it does not say.
 func (t *BridgeTopic) setDefaults() {
 	t.Direction = "out"
-	t.QoS = mqtt.AtLeastOnce
+	t.QoS = 1
 }
 
 // Local is the filter in this broker.

@@ -73,7 +73,7 @@ type Link struct {
 
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
-	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device counts as lost
+	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device counts as lost; 0 = none
 }
 
 // Gateway is what the MQTT-SN side does on every link.

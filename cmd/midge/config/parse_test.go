@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"midge/broker/mqtt"
 )
 
 // wantProblems parses the text and compares the whole error text, line by line.
@@ -136,7 +134,7 @@ direction = "both"
 	check(c.Links[1].RetryInterval.Duration == 2500*time.Millisecond, "2500ms is two and a half seconds")
 	check(c.Bridges[0].MaxInflight == 20, "a bridge starts with its defaults")
 	check(len(c.Bridges[0].Topics) == 2, "each [[bridge.topic]] belongs to the bridge above it")
-	check(c.Bridges[0].Topics[0].QoS == mqtt.ExactlyOnce && !c.Bridges[0].Topics[0].In(), "a topic goes out unless it says otherwise")
+	check(c.Bridges[0].Topics[0].QoS == 2 && !c.Bridges[0].Topics[0].In(), "a topic goes out unless it says otherwise")
 	check(c.Bridges[0].Topics[1].In() && c.Bridges[0].Topics[1].Out(), "both is in and out")
 }
 

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"midge/broker/mqtt"
 	"midge/broker/topic"
 )
 
@@ -70,7 +69,7 @@ func (v checker) availability(at string, b Bridge) {
 func (v checker) bridgeTopic(at string, t BridgeTopic) {
 	const table = "[bridge.topic]"
 	v.oneOf(at+".direction", t.Direction, Directions)
-	v.number(at+".qos", int(t.QoS), 0, int(mqtt.ExactlyOnce))
+	v.number(at+".qos", int(t.QoS), 0, 2)
 	for _, p := range []struct{ key, value string }{{"local_prefix", t.LocalPrefix}, {"remote_prefix", t.RemotePrefix}} {
 		if strings.ContainsAny(p.value, "+#") {
 			v.addf(at+"."+p.key, "%s %s = %q holds a wildcard; wildcards belong into the filter", table, p.key, p.value)

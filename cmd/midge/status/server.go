@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 )
 
 // Bounds of the server. It has few and patient callers; nobody else is to hold memory through it.
@@ -82,7 +81,7 @@ func Run(ctx context.Context, l net.Listener, h http.Handler) error {
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug), // a caller's mistake, not ours
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(netutil.LimitListener(l, connectionsMax)) }()
+	go func() { failed <- server.Serve(limit(l, connectionsMax)) }()
 	select {
 	case err := <-failed:
 		server.Close()

@@ -137,3 +137,45 @@ func TestListenNamesTheAddressInUse(t *testing.T) {
 		t.Errorf("an address that is not this machine's is named with its key, got %v", err)
 	}
 }
+
+func TestLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := newPipes()
+		l := limit(in, 1)
+		accepted := make(chan net.Conn)
+		go func() {
+			defer close(accepted)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				accepted <- conn
+			}
+		}()
+		defer in.dial().Close()
+		first := <-accepted
+
+		dialled := make(chan net.Conn, 1)
+		go func() { dialled <- in.dial() }()
+		synctest.Wait()
+		if len(dialled) != 0 {
+			t.Error("with one connection open of one, the next caller waits")
+		}
+		first.Close()
+		first.Close() // gives one slot back, not two
+		defer (<-dialled).Close()
+		second := <-accepted
+		synctest.Wait()
+		if len(l.slots) != 1 {
+			t.Errorf("the second connection has the only slot, got %d taken", len(l.slots))
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if conn, ok := <-accepted; ok {
+			t.Errorf("Close ends an Accept that waits for a slot, got %v", conn)
+		}
+		second.Close()
+	})
+}
