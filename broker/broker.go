@@ -40,7 +40,7 @@ type Broker struct {
 	deadlines deadlines
 	alarm     chan struct{} // one slot: the first deadline became earlier
 
-	connected, inflight, queued, queuedBytes int
+	connected, inflight, inflightBytes, queued, queuedBytes int
 
 	traffic map[string]*Traffic
 	dropped [dropReasons]uint64
@@ -182,6 +182,7 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 		b.drop(SessionEnded)
 	}
 	b.inflight -= st.window.live
+	b.inflightBytes -= st.window.size
 	b.deadlines.set(st, time.Time{})
 	delete(b.sessions, st.id)
 }

@@ -41,6 +41,7 @@ type Counters struct {
 	Queued        int // messages waiting, in flight excluded
 	QueuedBytes   int
 	Inflight      int // deliveries handed out and not yet acknowledged
+	InflightBytes int
 }
 
 // Counters returns a snapshot.
@@ -58,6 +59,7 @@ func (b *Broker) Counters() Counters {
 		Queued:        b.queued,
 		QueuedBytes:   b.queuedBytes,
 		Inflight:      b.inflight,
+		InflightBytes: b.inflightBytes,
 	}
 	for name, t := range b.traffic {
 		c.Traffic[name] = *t

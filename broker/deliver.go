@@ -86,7 +86,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		return 0 // order: nothing new before the last of the old
 	}
 	for n < len(dst) && st.queue.len() > 0 {
-		if st.queue.at(0).qos > mqtt.AtMostOnce && (s.outstanding >= s.receiveMaximum || st.window.len() >= inflightSpan) {
+		if st.queue.at(0).qos > mqtt.AtMostOnce && !s.maySend() {
 			break
 		}
 		q := st.queue.pop()
@@ -101,15 +101,39 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		if q.qos == mqtt.AtMostOnce {
 			dst[n] = delivery{queued: q}.outbound(false)
 		} else {
-			d := st.window.add(q, seq)
-			dst[n] = d.outbound(false)
-			b.inflight++
-			s.give(d)
-			s.resend++
+			dst[n] = s.send(q, seq).outbound(false)
 		}
 		n++
 	}
 	return n
+}
+
+// send puts q in flight.
+func (s *Session) send(q queued, seq uint64) *delivery {
+	w := &s.st.window
+	d := w.add(q, seq)
+	w.size += q.msg.size()
+	s.b.inflight++
+	s.b.inflightBytes += q.msg.size()
+	s.give(d)
+	s.resend++
+	return d
+}
+
+// letGo lets go of the message of a delivery, which the subscriber has.
+func (s *Session) letGo(d *delivery) {
+	if d.msg == nil {
+		return
+	}
+	s.st.window.size -= d.msg.size()
+	s.b.inflightBytes -= d.msg.size()
+	d.msg, d.ids = nil, nil
+}
+
+// maySend reports whether one more delivery at QoS > 0 may be in flight. What a subscriber is given and never acknowledges is bounded in octets too.
+func (s *Session) maySend() bool {
+	w := &s.st.window
+	return s.outstanding < s.receiveMaximum && w.len() < inflightSpan && w.size < s.b.limits.QueueBytes
 }
 
 func (d delivery) outbound(dup bool) Outbound {
@@ -179,7 +203,7 @@ func (s *Session) Received(ids ...uint16) (err error) {
 			err = ErrUnexpected
 		default:
 			d.phase = released
-			d.msg, d.ids = nil, nil
+			s.letGo(d)
 			s.give(d) // it may come before the delivery was handed out again
 			s.answer(Pubrel, id, mqtt.Success)
 		}
@@ -210,6 +234,7 @@ func (s *Session) finish(d *delivery) {
 	if d.given {
 		s.outstanding--
 	}
+	s.letGo(d)
 	s.resend -= min(s.resend, s.st.window.finish(d))
 	s.b.inflight--
 }

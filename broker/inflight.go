@@ -24,6 +24,7 @@ type window struct {
 	ring[delivery]
 	last uint16 // identifier given last
 	live int    // deliveries that are not done
+	size int    // octets of the messages that it holds
 }
 
 // add gives the next packet identifier, which is never 0.

@@ -7,7 +7,7 @@ func (b *Broker) check(t testing.TB, after string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var connected, inflight, queued, queuedBytes, subs, waiting int
+	var connected, inflight, inflightBytes, queued, queuedBytes, subs, waiting int
 	for id, st := range b.sessions {
 		st.check(t, after)
 		want(t, after, st.id == id, "session %q stands under its own client id, not %q", st.id, id)
@@ -17,6 +17,7 @@ func (b *Broker) check(t testing.TB, after string) {
 			want(t, after, st.deadline.IsZero(), "a connected session waits for no deadline: %q", id)
 		}
 		inflight += st.window.live
+		inflightBytes += st.window.size
 		queued += st.queue.len()
 		queuedBytes += st.bytes
 		subs += len(st.subs)
@@ -27,6 +28,7 @@ func (b *Broker) check(t testing.TB, after string) {
 	}
 	want(t, after, b.connected == connected, "%d sessions are connected, the broker counts %d", connected, b.connected)
 	want(t, after, b.inflight == inflight, "%d deliveries are in flight, the broker counts %d", inflight, b.inflight)
+	want(t, after, b.inflightBytes == inflightBytes, "%d octets are in flight, the broker counts %d", inflightBytes, b.inflightBytes)
 	want(t, after, b.queued == queued, "%d messages are queued, the broker counts %d", queued, b.queued)
 	want(t, after, b.queuedBytes == queuedBytes, "%d octets are queued, the broker counts %d", queuedBytes, b.queuedBytes)
 	want(t, after, b.subs.Len() == subs, "the sessions have %d subscriptions, the tree %d", subs, b.subs.Len())
@@ -57,7 +59,7 @@ func (st *state) check(t testing.TB, after string) {
 		bytes += st.queue.at(i).msg.size()
 	}
 	want(t, after, st.bytes == bytes, "%q queues %d octets and counts %d", st.id, bytes, st.bytes)
-	live, given := 0, 0
+	live, given, size := 0, 0, 0
 	w := &st.window
 	for i := range w.len() {
 		d := w.at(i)
@@ -69,9 +71,13 @@ func (st *state) check(t testing.TB, after string) {
 			want(t, after, w.find(d.id) == d, "%q finds delivery %d by its identifier", st.id, d.id)
 			want(t, after, d.seq < st.outSeq, "%q has delivery %d in flight, so its number %d is below %d", st.id, d.id, d.seq, st.outSeq)
 		}
+		if d.msg != nil {
+			size += d.msg.size()
+		}
 		want(t, after, (d.msg == nil) == (d.phase != sent), "%q keeps the message of delivery %d exactly until it is received (phase %d)", st.id, d.id, d.phase)
 	}
 	want(t, after, w.live == live, "%q has %d deliveries open and counts %d", st.id, live, w.live)
+	want(t, after, w.size == size, "%q holds %d octets in flight and counts %d", st.id, size, w.size)
 	want(t, after, w.len() == 0 || w.at(0).phase != done, "%q has an open delivery at the front of its window", st.id)
 	if o := st.owner; o != nil {
 		want(t, after, o.outstanding == given, "the front end of %q was given %d open deliveries and counts %d", st.id, given, o.outstanding)

@@ -5,8 +5,8 @@ import "time"
 // Limits are the bounds that an operator may change. The zero value of a field means its default.
 type Limits struct {
 	QueueMessages int // messages waiting in one session; default 100,000: a day of one message a second
-	QueueBytes    int // octets of them, bodies counted per session; default 64 MiB: half of what a 512 MB box can spare
-	TotalBytes    int // octets waiting in all sessions together; default 256 MiB: QoS > 0 is then refused
+	QueueBytes    int // octets of them, bodies counted per session; default 64 MiB: half of what a 512 MB box can spare. As many more may be in flight
+	TotalBytes    int // octets waiting and in flight in all sessions together; default 256 MiB: QoS > 0 is then refused
 	Retained      int // retained messages; default 100,000
 	RetainedBytes int // octets of them; default 64 MiB
 	Sessions      int // sessions, connected or not; default 200,000

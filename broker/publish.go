@@ -114,7 +114,7 @@ func (s *Session) answer(k Kind, id uint16, r mqtt.ReasonCode) {
 // distribute keeps m if it is to be retained and gives it to everyone who subscribed.
 func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}) {
 	r := b.route(by, m.Topic)
-	if b.queuedBytes+m.size()*len(r.targets) > b.limits.TotalBytes {
+	if b.queuedBytes+b.inflightBytes+m.size()*len(r.targets) > b.limits.TotalBytes {
 		b.drop(TotalFull)
 		return mqtt.QuotaExceeded, nil
 	}
