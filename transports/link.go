@@ -24,7 +24,7 @@ func (a *Addr) Bytes() []byte { return a.b[:a.n] }
 type Frame struct {
 	Addr Addr
 	// Data is the message. In ReadFrames the caller's buffer is filled (cap of Data is the room; a longer frame is
-	// dropped and counted), in WriteFrames it is only read and not kept after the call returns.
+	// dropped and counted as ReasonOversize), in WriteFrames it is only read and not kept after the call returns.
 	Data []byte
 	// Broadcast: received: the frame came to everyone (multicast, radio broadcast) or this cannot be known to be false;
 	// sent: to everyone in reach, Addr is ignored.
@@ -41,8 +41,8 @@ type Stats struct {
 	Up                  bool   // the device is open and usable now
 	Why                 string // one sentence, when not Up
 	FramesIn, FramesOut uint64
-	BytesIn, BytesOut   uint64
-	Errors              map[string]uint64 // by reason: "oversize", "crc", "garbage_bytes", "queue_full", "send", "reopen", …
+	BytesIn, BytesOut   uint64            // octets of Data, without the link's own overhead
+	Errors              map[string]uint64 // by Reason…; the map is the caller's to keep
 }
 
 // A Link carries MQTT-SN messages between the gateway and its peers, whole or not at all. A frame may be lost,
@@ -51,11 +51,12 @@ type Stats struct {
 // One goroutine reads; any goroutine may write, close or ask.
 type Link interface {
 	// ReadFrames waits until at least one frame has arrived, fills frames from the front and returns how many.
+	// Entries from n on keep a buffer, though not always the one they had.
 	// A device that goes away and comes back (an unplugged adapter) is the link's own affair: it reopens, with back-off,
 	// and ReadFrames just waits. The only error is ErrClosed, or one that will not pass.
 	ReadFrames(frames []Frame) (n int, err error)
 	// WriteFrames sends in order. It never waits for the radio or the line: what does not fit the link's bounded
-	// queue is dropped and counted in Stats.
+	// queue is dropped and counted in Stats; so is a frame that is empty or longer than MTU. After Close it does nothing.
 	WriteFrames(frames []Frame)
 	// MTU is the longest Data in octets that the link carries.
 	MTU() int
@@ -63,5 +64,6 @@ type Link interface {
 	FormatAddr(Addr) string
 	Stats() Stats
 	// Close ends ReadFrames and releases the device. It returns when the link's own goroutines have ended.
+	// Closing again does nothing and returns nil.
 	Close() error
 }
