@@ -32,7 +32,8 @@ type Broker struct {
 
 	subs    topic.Tree[*state, *Subscription]
 	subsGen uint64            // moves when subs changes; a route of another generation is stale
-	routes  map[string]*route // by topic name, at most routeCacheMax
+	routes  map[string]*route // by topic name
+	routed  int               // topics and receivers in routes, at most routeCacheMax
 
 	retained      topic.Names[*Message]
 	retainedBytes int
@@ -185,4 +186,6 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 	b.inflightBytes -= st.window.size
 	b.deadlines.set(st, time.Time{})
 	delete(b.sessions, st.id)
+	// Stale routes and inert holds may still point here. They keep nothing else alive.
+	st.subs, st.inbound, st.acks, st.queue, st.window = nil, nil, ring[Outbound]{}, ring[queued]{}, window{}
 }

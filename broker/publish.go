@@ -13,6 +13,9 @@ type route struct {
 	targets []target
 }
 
+// cost is what the route counts in the cache.
+func (r *route) cost() int { return 4 + len(r.targets) }
+
 // target is one receiving session with its matching subscriptions merged: a client gets one copy of a message however
 // many of its filters match, at the highest QoS and with all identifiers (MQTT 5 §3.3.4).
 type target struct {
@@ -206,9 +209,13 @@ func (b *Broker) route(by *Session, name string) *route {
 	}
 	r := b.routes[name]
 	if r == nil || r.gen != b.subsGen {
+		if r != nil {
+			b.routed -= r.cost()
+		}
 		r = b.match(name)
-		if len(b.routes) >= routeCacheMax {
+		if b.routed += r.cost(); b.routed > routeCacheMax {
 			clear(b.routes)
+			b.routed = r.cost()
 		}
 		b.routes[name] = r
 	}
