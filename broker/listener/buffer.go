@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"net"
 	"sync"
 
 	"midge/broker"
@@ -41,8 +42,19 @@ func (ws *workspace) free() []byte { return ws.buf[len(ws.buf):cap(ws.buf)] }
 
 // filled takes n octets of free as data.
 func (ws *workspace) filled(n int) *workspace {
-	ws.buf = ws.buf[:len(ws.buf)+max(n, 0)]
+	ws.buf = ws.buf[:len(ws.buf)+n]
 	return ws
+}
+
+// readInto reads once from nc into a borrowed workspace.
+func readInto(nc net.Conn, partial []byte) (*workspace, error) {
+	ws := borrow(partial)
+	n, err := nc.Read(ws.free())
+	if n > 0 {
+		return ws.filled(n), nil // an error beside data comes again
+	}
+	ws.giveBack()
+	return nil, err
 }
 
 func (ws *workspace) giveBack() {

@@ -71,16 +71,14 @@ func (c *conn) read() error {
 	c.src.SetReadDeadline(c.lastRead.Add(connectTimeout))
 	for {
 		ws, err := c.src.wait()
-		if ws == nil {
+		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) && c.stillAlive() {
 				continue
 			}
 			return c.timeout(err)
 		}
-		if err == nil {
-			c.lastRead = time.Now()
-			err = c.handle(ws)
-		}
+		c.lastRead = time.Now()
+		err = c.handle(ws)
 		ws.giveBack()
 		if err != nil {
 			return err

@@ -12,11 +12,9 @@ type source struct {
 
 func newSource(nc net.Conn) *source { return &source{Conn: nc} }
 
-// wait reads into a borrowed workspace behind the octets of a packet that was not whole. The caller gives the workspace back.
+// wait reads into a borrowed workspace behind the octets of a packet that was not whole. The caller gives the workspace back; there is none with an error.
 func (s *source) wait() (*workspace, error) {
-	ws := borrow(s.partial)
-	n, err := s.Conn.Read(ws.free())
-	return ws.filled(n), err
+	return readInto(s.Conn, s.partial)
 }
 
 // tryToWrite writes what the socket takes at once and returns the rest: here, all.

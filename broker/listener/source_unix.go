@@ -32,15 +32,13 @@ func newSource(nc net.Conn) *source {
 	return s
 }
 
-// wait reads into a borrowed workspace behind the octets of a packet that was not whole. The caller gives the workspace back.
+// wait reads into a borrowed workspace behind the octets of a packet that was not whole. The caller gives the workspace back; there is none with an error.
 func (s *source) wait() (*workspace, error) {
 	if s.raw == nil {
-		ws := borrow(s.partial)
-		n, err := s.Conn.Read(ws.free())
-		return ws.filled(n), err
+		return readInto(s.Conn, s.partial)
 	}
 	if err := s.raw.Read(s.onRead); err != nil {
-		return nil, err // a deadline or a close: the callback has given its workspace back
+		return nil, err // a deadline or a close
 	}
 	ws := s.ws
 	s.ws = nil
@@ -49,28 +47,21 @@ func (s *source) wait() (*workspace, error) {
 
 // tryRead is called when the socket may have something; false waits until it has.
 func (s *source) tryRead(fd uintptr) bool {
-	s.ws = borrow(s.partial)
-	for {
-		n, err := syscall.Read(int(fd), s.ws.free())
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			s.ws.giveBack()
-			s.ws = nil
-			return false
-		case err != nil:
-			s.ws.filled(0)
-			s.err = err
-		case n == 0:
-			s.ws.filled(0)
-			s.err = io.EOF
-		default:
-			s.ws.filled(n)
-			s.err = nil
-		}
+	ws := borrow(s.partial)
+	n, err := syscall.Read(int(fd), ws.free())
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), ws.free())
+	}
+	if n > 0 {
+		s.ws, s.err = ws.filled(n), nil
 		return true
 	}
+	ws.giveBack()
+	if err == nil {
+		err = io.EOF
+	}
+	s.err = err
+	return err != syscall.EAGAIN
 }
 
 // tryToWrite writes what the socket takes at once and returns the rest.
