@@ -28,14 +28,20 @@ func (l *ledger) note(publisher, seq uint32) {
 		l.alien++
 		return
 	}
-	b := &l.books[publisher]
+	if b := &l.books[publisher]; seq == b.next {
+		b.next++
+		l.once++
+	} else {
+		l.noteOther(b, seq)
+	}
+}
+
+func (l *ledger) noteOther(b *book, seq uint32) {
 	if seq < b.next {
 		l.noteOld(b, seq)
 		return
 	}
-	if seq > b.next {
-		b.gaps = append(b.gaps, gap{b.next, seq})
-	}
+	b.gaps = append(b.gaps, gap{b.next, seq})
 	b.next = seq + 1
 	l.once++
 }

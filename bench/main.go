@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // options are the command line.
@@ -18,8 +19,9 @@ type options struct {
 	runs  int
 	only  []string // works, empty = all
 	peers []string
-	midge string // a ready binary, "" = build it from root
-	root  string // Midge's checkout
+	midge string        // a ready binary, "" = build it from root
+	root  string        // Midge's checkout
+	grain time.Duration // of slow senders, see pace
 }
 
 func main() {
@@ -70,6 +72,7 @@ func parseOptions(args []string) (options, error) {
 	fs.StringVar(&peers, "peers", strings.Join(peerOrder, ","), "servers, separated by commas")
 	fs.StringVar(&opt.midge, "midge", "", "a ready midge binary; empty = build it")
 	fs.StringVar(&opt.root, "root", "..", "Midge's checkout")
+	fs.DurationVar(&opt.grain, "grain", 0, "slow senders send in bunches, at multiples of this time; 0 = each message alone")
 	if err := fs.Parse(args); err != nil {
 		return opt, err
 	}

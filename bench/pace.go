@@ -10,21 +10,27 @@ import (
 )
 
 // A pace spreads the sends of many slow publishers evenly: send k is due k intervals after the start, so that each
-// arrives alone, as from devices that know nothing of each other.
+// arrives alone, as from devices that know nothing of each other. With a grain they wait for its next multiple and go in
+// bunches, as from a gateway or a program whose timers are coarse.
 type pace struct {
 	start    time.Time
 	interval time.Duration
-	count    int64 // sends that have been waited for
+	grain    time.Duration // 0 = none
+	count    int64         // sends that have been waited for
 }
 
 // newPace makes the pace of n publishers that each send perSecond times a second.
-func newPace(start time.Time, n int, perSecond int) *pace {
-	return &pace{start: start, interval: time.Second / time.Duration(n*perSecond)}
+func newPace(start time.Time, n int, perSecond int, grain time.Duration) *pace {
+	return &pace{start: start, interval: time.Second / time.Duration(n*perSecond), grain: grain}
 }
 
 // wait sleeps until the next send is due and says whether that is before until.
 func (p *pace) wait(until time.Time) bool {
-	due := p.start.Add(time.Duration(p.count) * p.interval)
+	after := time.Duration(p.count) * p.interval
+	if p.grain > 0 {
+		after = (after + p.grain - 1) / p.grain * p.grain
+	}
+	due := p.start.Add(after)
 	p.count++
 	if !due.Before(until) {
 		return false

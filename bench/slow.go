@@ -17,7 +17,7 @@ func slowPublishers(ctx context.Context, tgt target, sc scale) (figures, error) 
 	var t traffic
 	err := t.addSubscriber(ctx, tgt, "slow/+", 1, sc.slow)
 	if err == nil {
-		s := &slow{}
+		s := &slow{grain: sc.grain}
 		t.pubs = []publisher{s}
 		t.subs[0].sources = t.pubs
 		err = s.connect(ctx, tgt.mqtt, sc.slow)
@@ -34,6 +34,7 @@ func slowPublishers(ctx context.Context, tgt target, sc scale) (figures, error) 
 type slow struct {
 	descriptors
 	pubs  []slowPublisher
+	grain time.Duration // of the pace
 	buf   [1024]byte
 	count int64
 }
@@ -67,7 +68,7 @@ func (s *slow) sent() int64 { return s.count }
 func (s *slow) run(until time.Time) error {
 	s.begin()
 	defer s.done()
-	tick := newPace(time.Now(), len(s.pubs), slowRate)
+	tick := newPace(time.Now(), len(s.pubs), slowRate, s.grain)
 	for i := 0; tick.wait(until); i = (i + 1) % len(s.pubs) {
 		if err := s.send(uint32(i)); err != nil {
 			return fmt.Errorf("slow publisher %d: %w", i, err)

@@ -18,7 +18,7 @@ func snClosedLoop(ctx context.Context, tgt target, sc scale) (figures, error) {
 }
 
 func snPaced(ctx context.Context, tgt target, sc scale) (figures, error) {
-	p := &snSlow{}
+	p := &snSlow{grain: sc.grain}
 	return runSN(ctx, tgt, sc, sc.snPaced, p, &p.snClients)
 }
 
@@ -132,12 +132,15 @@ func (s *snLoop) repeatOverdue(now time.Time) error {
 }
 
 // snSlow drives clients that send at a fixed pace. One whose last message is not acknowledged repeats it in place of a new one.
-type snSlow struct{ snClients }
+type snSlow struct {
+	snClients
+	grain time.Duration // of the pace
+}
 
 func (s *snSlow) run(until time.Time) error {
 	s.begin()
 	defer s.done()
-	tick := newPace(time.Now(), len(s.clients), snRate)
+	tick := newPace(time.Now(), len(s.clients), snRate, s.grain)
 	for i := 0; tick.wait(until); i = (i + 1) % len(s.clients) {
 		if err := s.turn(s.clients[i]); err != nil {
 			return fmt.Errorf("MQTT-SN client %d: %w", i, err)

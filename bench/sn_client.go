@@ -57,10 +57,10 @@ func (s *snClients) connect(addr string, n int) error {
 
 func (s *snClients) sent() int64 { return s.count }
 
-// dialUDP makes a non-blocking connected socket.
+// dialUDP makes a non-blocking socket that is connected to an IPv4 address.
 func dialUDP(to netip.AddrPort) (fd int, err error) {
-	family, sa := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().Unmap().As4()})
-	fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	sa := &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open UDP socket: %w", err)
 	}
@@ -83,29 +83,38 @@ func (c *snClient) handshake() error {
 
 // request sends and waits for an accepting answer of the kind want; it repeats snRetries times.
 func (c *snClient) request(message []byte, want byte) (snReply, error) {
+	var last error
 	for range 1 + snRetries {
-		if _, err := unix.Write(c.fd, message); err != nil {
-			return snReply{}, fmt.Errorf("send message type %#02x: %w", message[1], err)
-		}
-		fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(fds, int(snRetry.Milliseconds())); n == 0 || errors.Is(err, unix.EINTR) {
-			continue
-		} else if err != nil {
-			return snReply{}, fmt.Errorf("wait for message type %#02x: %w", want, err)
-		}
-		r, ok, err := c.read()
-		if err != nil {
+		r, ok, err := c.try(message)
+		switch {
+		case errors.Is(err, unix.ECONNREFUSED):
+			// Nobody listens there yet: the link may open a moment after the listener.
+			last = err
+			time.Sleep(snRetry)
+		case err != nil:
 			return r, err
-		}
-		if !ok || r.kind != want {
-			continue
-		}
-		if r.code != 0 {
+		case ok && r.kind == want && r.code != 0:
 			return r, fmt.Errorf("the gateway refused message type %#02x with code %d", message[1], r.code)
+		case ok && r.kind == want:
+			return r, nil
 		}
-		return r, nil
 	}
-	return snReply{}, fmt.Errorf("no answer of type %#02x after %d tries", want, 1+snRetries)
+	if last != nil {
+		return snReply{}, last
+	}
+	return snReply{}, fmt.Errorf("no answer of type %#02x to %d tries", want, 1+snRetries)
+}
+
+// try sends once and waits up to snRetry for a datagram.
+func (c *snClient) try(message []byte) (r snReply, ok bool, err error) {
+	if _, err := unix.Write(c.fd, message); err != nil {
+		return r, false, fmt.Errorf("send message type %#02x: %w", message[1], err)
+	}
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, int(snRetry.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
+		return r, false, fmt.Errorf("wait for an answer: %w", err)
+	}
+	return c.read()
 }
 
 // read takes one datagram if there is one.

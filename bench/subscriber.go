@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,7 @@ func (s *subscriber) takeAll(start time.Time) error {
 	s.out = s.out[:0]
 	before := s.once
 	for {
+		s.takeRun()
 		head, body, ok, err := s.next()
 		if err != nil {
 			return err
@@ -78,6 +80,22 @@ func (s *subscriber) takeAll(start time.Time) error {
 	}
 	_, err := s.conn.Write(s.out)
 	return err
+}
+
+// takeRun takes the run of short QoS 0 messages at the front of what was read, as take would and several times
+// faster: it is most of what the generator does at QoS 0. It stops at anything else and leaves that to take.
+func (s *subscriber) takeRun() {
+	b := s.buf[s.start:s.end]
+	for len(b) > 4 && b[0] == headPublish && b[1] < 0x80 {
+		end := 2 + int(b[1])
+		at := 4 + int(binary.BigEndian.Uint16(b[2:]))
+		if end > len(b) || end-at != payloadSize {
+			break
+		}
+		s.note(binary.BigEndian.Uint32(b[at:]), binary.BigEndian.Uint32(b[at+4:]))
+		b = b[end:]
+	}
+	s.start = s.end - len(b)
 }
 
 func (s *subscriber) take(head byte, body []byte) error {

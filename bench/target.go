@@ -18,6 +18,7 @@ type scale struct {
 	slow      int           // slow MQTT publishers
 	snClosed  int           // MQTT-SN clients in closed loop
 	snPaced   int           // slow MQTT-SN clients
+	grain     time.Duration // slow senders send at multiples of it, 0 = each alone
 	fanSubs   int           // subscribers of the fan-out
 	publisher int           // publishers of the fan-in, and pairs
 }

@@ -25,6 +25,7 @@ func bench(ctx context.Context, opt options) error {
 	if opt.quick {
 		sc = quickScale()
 	}
+	sc.grain = opt.grain
 	var all results
 	for _, w := range works {
 		if len(opt.only) == 0 || slices.Contains(opt.only, w.name) {
