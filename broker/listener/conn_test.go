@@ -192,7 +192,7 @@ func TestShutdownTellsClientsAndFiresNoWill(t *testing.T) {
 
 // TestSlowSubscriber floods a subscriber that does not read: the publisher is slowed at first, then goes on; another subscriber gets everything.
 func TestSlowSubscriber(t *testing.T) {
-	in(t, Config{}, broker.Limits{QueueMessages: 20_000}, func(h *house) {
+	in(t, Config{}, broker.Limits{QueueMessages: 5_000}, func(h *house) {
 		mine, theirs := net.Pipe()
 		h.pipes <- theirs
 		stuck := mqtt.Connect{Version: mqtt.V311, ClientID: "stuck", CleanStart: true}
@@ -204,7 +204,7 @@ func TestSlowSubscriber(t *testing.T) {
 		good := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "good", CleanStart: true})
 		good.subscribe("#", 0)
 		pub := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "pub", CleanStart: true})
-		const n = 30_000
+		const n = 12_000
 		received := make(chan int)
 		go func() {
 			count := 0
