@@ -67,10 +67,13 @@ func (s *Session) give(d *delivery) {
 
 func (s *Session) nextResent(dst []Outbound) (n int) {
 	w := &s.st.window
-	for ; s.resend < w.len() && n < len(dst) && s.outstanding < s.receiveMaximum; s.resend++ {
+	for ; s.resend < w.len(); s.resend++ {
 		d := w.at(s.resend)
 		if d.phase != sent {
 			continue
+		}
+		if n == len(dst) || s.outstanding >= s.receiveMaximum {
+			break
 		}
 		dst[n] = d.outbound(true)
 		s.traffic.Out[d.qos]++
