@@ -42,7 +42,7 @@ func (b *Broker) check(t testing.TB, after string) {
 func (b *Broker) checkRetained(t testing.TB, after string) {
 	t.Helper()
 	n, bytes := 0, 0
-	for _, filter := range []string{"#", "$SYS/#"} {
+	for _, filter := range []string{"#", "$SYS/#", "$S/#"} {
 		b.retained.Match(filter, func(_ string, m *Message) {
 			n++
 			bytes += m.size()
