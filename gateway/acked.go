@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/mqttsn"
+)
+
+// puback handles a client's PUBACK: the end of a delivery at QoS 1, or the refusal of one at any QoS.
+func (l *link) puback(c *client, p mqttsn.Puback) {
+	x := c.x
+	if p.MsgID == 0 {
+		l.refusedQoS0(c, p)
+		return
+	}
+	if x == nil || x.phase != publishing || p.MsgID != x.out.ID || p.Code == mqttsn.Accepted && x.out.QoS != mqtt.AtLeastOnce {
+		l.drop(Unexpected) // a late copy, or the answer to something else
+		return
+	}
+	switch {
+	case p.Code == mqttsn.Accepted:
+		c.x = nil
+		if c.s.Acked(p.MsgID) != nil {
+			l.takenOver(c)
+			return
+		}
+	case p.Code == mqttsn.Congestion:
+		l.wait(c, x)
+	case p.Code == mqttsn.InvalidTopicID && l.correct(c, x):
+	default:
+		l.log.Warn("client refuses message", "client", c.id, "topic", x.out.Message.Topic, "reason", p.Code.String())
+		c.x = nil
+		l.giveUp(c, &x.out, ClientRefused)
+	}
+	l.pump(c)
+}
+
+// correct answers «invalid topic id» with REGISTER and, after REGACK, the same PUBLISH: once a delivery. A predefined or short topic
+// that the client does not know becomes a registered one. It reports false when there is nothing to correct any more.
+func (l *link) correct(c *client, x *exchange) bool {
+	if x.corrected {
+		return false
+	}
+	if x.kind == mqttsn.Normal {
+		c.topics.get(x.topicID).known = false
+	}
+	if _, ok := l.byNewEntry(c, x); !ok {
+		return false
+	}
+	x.corrected, x.tries, x.regID = true, 0, 0
+	l.transmit(c, x)
+	l.schedule(c)
+	return true
+}
+
+// refusedQoS0 handles «invalid topic id» for a PUBLISH at QoS 0, which is gone: the next one is registered anew.
+func (l *link) refusedQoS0(c *client, p mqttsn.Puback) {
+	if e := c.topics.get(p.TopicID); e != nil && p.Code == mqttsn.InvalidTopicID {
+		e.known = false
+	}
+	if p.Code != mqttsn.Accepted {
+		l.drop(ClientRefused)
+	}
+}
+
+// pubrec handles PUBREC: the message is the client's, PUBREL follows.
+func (l *link) pubrec(c *client, p mqttsn.Pubrec) {
+	if c.s.Received(p.MsgID) != nil {
+		l.takenOver(c)
+		return
+	}
+	l.pump(c) // PUBREL comes out with the acknowledgements
+}
+
+// release sends PUBREL. One for an exchange that is not open here, after a reconnect or for an id that nobody knows, is sent all the same:
+// the client waits for it.
+func (l *link) release(c *client, out *broker.Outbound) {
+	switch x := c.x; {
+	case x != nil && x.out.ID == out.ID && x.out.QoS == mqtt.ExactlyOnce:
+		x.phase, x.tries = releasing, 0
+		l.transmit(c, x)
+		l.schedule(c)
+	case x == nil && !out.Reason.Failed():
+		c.x = &exchange{out: broker.Outbound{Kind: broker.Pubrel, ID: out.ID, QoS: mqtt.ExactlyOnce}, phase: releasing}
+		l.transmit(c, c.x)
+		l.schedule(c)
+	default:
+		l.send(&c.peer, mqttsn.Pubrel{MsgID: out.ID})
+	}
+}
+
+// pubcomp handles PUBCOMP: the end of a delivery at QoS 2.
+func (l *link) pubcomp(c *client, p mqttsn.Pubcomp) {
+	if x := c.x; x != nil && x.phase == releasing && x.out.ID == p.MsgID {
+		c.x = nil
+	}
+	if c.s.Completed(p.MsgID) != nil {
+		l.takenOver(c)
+		return
+	}
+	l.pump(c)
+}
+
+// pubrel handles the client's PUBREL for what it has published at QoS 2.
+func (l *link) pubrel(c *client, p mqttsn.Pubrel) {
+	if c.s.Release(p.MsgID) != nil {
+		l.takenOver(c)
+		return
+	}
+	l.pump(c)
+}

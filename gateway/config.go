@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"time"
+
+	"midge/broker"
+)
+
+// Config is what holds on every link.
+type Config struct {
+	GatewayID         uint8         // GwId in ADVERTISE and GWINFO
+	AdvertiseInterval time.Duration // T_ADV, whole seconds up to 65,535; 0 = never advertise
+	QoSMinusOne       bool          // take PUBLISH at QoS −1 from anyone
+	InlineTopics      bool          // with QoSMinusOne: also the extension that carries the topic name before the data
+	NoRebind          bool          // do not let PINGREQ(ClientId) from a new address move a sleeping client there
+	Predefined        []Predefined
+	SessionExpiry     uint32 // seconds that a CleanSession=0 session outlives its client; 0 means for ever
+	Limits            Limits
+}
+
+// Predefined is a topic id that gateway and devices agreed on beforehand (§6.5).
+type Predefined struct {
+	Client string // one client id, or "*" for all; an entry for one client goes before one for all
+	ID     uint16 // 1 to 65,534
+	Topic  string // a valid topic name
+}
+
+// Limits are the bounds of the gateway. The zero value of a field means its default.
+type Limits struct {
+	ClientID int // octets of a client id; default 64: the rule says 23, real devices send UUIDs
+	TopicIDs int // registered topic ids of one client; default 4,096, at most 64,510
+	Known    int // CleanSession=0 clients that are gone and whose ids and will are kept; default 200,000; the longest gone is forgotten first
+}
+
+// goneCleanMax is how many clients with CleanSession=1 stay in the table of devices after they have gone. They own nothing: people want to see them.
+const goneCleanMax = 1024
+
+// unansweredMax bounds the publishes of one client that wait for their answer. A device has one or a few open.
+const unansweredMax = 64
+
+// congestionWait is how long the gateway leaves a device alone that has answered «congestion»: T_WAIT, «more than five minutes» (§7.2).
+const congestionWait = 5*time.Minute + time.Second
+
+func (c Config) withDefaults() Config {
+	def(&c.Limits.ClientID, 64)
+	def(&c.Limits.TopicIDs, 4096)
+	def(&c.Limits.Known, 200_000)
+	c.Limits.TopicIDs = min(c.Limits.TopicIDs, lastTopicID-firstTopicID+1)
+	def(&c.SessionExpiry, broker.Never)
+	return c
+}
+
+// LinkConfig is what holds on one link. The zero value of a field means its default.
+type LinkConfig struct {
+	RetryInterval time.Duration // T_retry; default 10 s. Radios with slow round trips need more.
+	RetryCount    int           // N_retry, repeats after the first sending; default 4, negative = none
+	MTU           int           // longest message in octets towards a device; default and upper bound: what the link carries
+	IdleLimit     time.Duration // silence after which a client that asked for no keep-alive counts as lost; default 24 h
+	Clients       int           // clients connected at once; default 100,000; further ones are told «congestion»
+}
+
+func (c LinkConfig) withDefaults(mtu int) LinkConfig {
+	def(&c.RetryInterval, 10*time.Second)
+	def(&c.RetryCount, 4)
+	def(&c.IdleLimit, 24*time.Hour)
+	def(&c.Clients, 100_000)
+	def(&c.MTU, mtu)
+	c.RetryCount = max(c.RetryCount, 0)
+	c.MTU = min(c.MTU, mtu)
+	return c
+}
+
+func def[T int | uint32 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// predefined answers for predefined topic ids both ways.
+type predefined struct {
+	names map[predefinedID]string
+	ids   map[predefinedName]uint16
+}
+
+type predefinedID struct {
+	client string
+	id     uint16
+}
+
+type predefinedName struct{ client, topic string }
+
+func newPredefined(list []Predefined) predefined {
+	p := predefined{map[predefinedID]string{}, map[predefinedName]uint16{}}
+	for _, e := range list {
+		p.names[predefinedID{e.Client, e.ID}] = e.Topic
+		p.ids[predefinedName{e.Client, e.Topic}] = e.ID
+	}
+	return p
+}
+
+func (p predefined) name(client string, id uint16) (string, bool) {
+	if name, ok := p.names[predefinedID{client, id}]; ok {
+		return name, true
+	}
+	name, ok := p.names[predefinedID{"*", id}]
+	return name, ok
+}
+
+// id finds an id by which this client knows the topic. One that is agreed with all does not count where the client has given the same id
+// another meaning.
+func (p predefined) id(client, topic string) (uint16, bool) {
+	if id, ok := p.ids[predefinedName{client, topic}]; ok {
+		return id, true
+	}
+	id, ok := p.ids[predefinedName{"*", topic}]
+	if ok {
+		_, hidden := p.names[predefinedID{client, id}]
+		ok = !hidden
+	}
+	return id, ok
+}

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"midge/broker"
+	"midge/mqttsn"
+)
+
+// protocol is the gateway's name in the broker's counters.
+const protocol = "mqttsn"
+
+// connect handles CONNECT (§6.2). It is idempotent: whatever the client was before, it gets its CONNACK.
+func (l *link) connect(from peer, p mqttsn.Connect) *client {
+	if p.ProtocolID != mqttsn.ProtocolID12 || !l.sp.validID(p.ClientID) {
+		l.drop(NotSupported)
+		l.send(&from, mqttsn.Connack{Code: mqttsn.NotSupported})
+		return nil
+	}
+	c := l.sp.clients[p.ClientID]
+	if l.live+l.prompts >= l.cfg.Clients && !(c != nil && c.link.Load() == l && (c.connected() || c.prompt != nil)) {
+		l.drop(Congested)
+		l.send(&from, mqttsn.Connack{Code: mqttsn.Congestion})
+		return nil
+	}
+	if c == nil {
+		c = &client{id: p.ClientID, place: -1, clean: true}
+		l.sp.clients[c.id] = c
+	}
+	l.sp.back(c)
+	l.bind(c, from)
+	c.heard = l.t
+	if p.Will {
+		l.promptFor(c, p)
+		return c
+	}
+	l.promptOver(c)
+	l.admit(c, p, nil)
+	return c
+}
+
+// validID reports whether a client id may be used. Empty ones cannot be replaced, because CONNACK has no room to tell. A leading '$'
+// is for the sessions of Midge itself.
+func (sp *space) validID(id string) bool {
+	return id != "" && len(id) <= sp.cfg.Limits.ClientID && id[0] != '$' && utf8.ValidString(id) && strings.IndexByte(id, 0) < 0
+}
+
+// admit ends CONNECT: the session is opened or kept as the flags say, CONNACK goes out, then what waits for the client.
+//
+// The flags count whatever state the client was in, asleep included (§6.3): with CleanSession=0 queue, subscriptions, topic
+// ids and will are kept, with CleanSession=1 all are gone. The will is the new one, if w is not nil.
+func (l *link) admit(c *client, p mqttsn.Connect, w *will) {
+	if p.CleanSession {
+		c.topics, c.will = topicTable{}, nil
+	}
+	if w != nil {
+		c.will = w
+	}
+	if err := l.acquire(c, p.CleanSession); err != nil {
+		l.refuse(c, err)
+		return
+	}
+	c.clean, c.keepAlive = p.CleanSession, p.Duration
+	c.state, c.pinged = Active, false
+	c.topics.doubt()
+	l.log.Info("client connected", "client", c.id, "peer", l.format(c.peer.addr))
+	l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted})
+	l.schedule(c)
+	if c.x != nil {
+		l.resume(c)
+	}
+	l.pump(c)
+}
+
+// acquire gives c a session of the broker. One that it holds already is kept if it may be: opening it anew would publish the will
+// and drop what waits at QoS 0.
+func (l *link) acquire(c *client, clean bool) error {
+	if c.connected() {
+		if !clean && c.s.SetWill(c.will.message()) == nil {
+			return nil
+		}
+		c.s.SetWill(nil) // it is not lost; an error means that the session is another's already
+		c.s, c.x, c.unanswered = nil, nil, nil
+		l.live--
+	}
+	c.woken.Store(false) // a wake-up for an earlier session may have been lost with the link that it was for
+	s, present, err := l.sp.b.Open(l.now, broker.Options{
+		ClientID:       c.id,
+		Protocol:       protocol,
+		CleanStart:     clean,
+		SessionExpiry:  l.sp.expiry(clean),
+		ReceiveMaximum: 1, // "many devices have a single receive buffer": one exchange at a time
+		Will:           c.will.message(),
+		Waker:          c,
+	})
+	if err != nil {
+		return err
+	}
+	c.s, c.receives = s, present
+	l.live++
+	return nil
+}
+
+// expiry is the session expiry interval that CleanSession stands for.
+func (sp *space) expiry(clean bool) uint32 {
+	if clean {
+		return 0
+	}
+	return sp.cfg.SessionExpiry
+}
+
+// refuse answers a CONNECT for which the broker has no session.
+func (l *link) refuse(c *client, err error) {
+	code := mqttsn.NotSupported
+	if errors.Is(err, broker.ErrTooManySessions) {
+		code = mqttsn.Congestion
+		l.drop(Congested)
+	} else {
+		l.drop(NotSupported)
+	}
+	l.log.Warn("client refused", "client", c.id, "err", err)
+	l.send(&c.peer, mqttsn.Connack{Code: code})
+	l.over(c, Disconnected)
+}
+
+// lose ends a client that was silent for longer than it had promised. "… the GW … considers that client as lost and
+// activates … the Will feature" (§6.13, §6.14).
+func (l *link) lose(c *client) {
+	l.log.Info("client lost", "client", c.id, "reason", c.state.String()+" and silent")
+	l.quit(c, Lost)
+}
+
+// quit closes the session.
+func (l *link) quit(c *client, s State) {
+	expiry := l.sp.expiry(c.clean)
+	c.s.Close(l.now, broker.Closing{Lost: s == Lost, SessionExpiry: &expiry}) // an error means that it is another's already
+	l.over(c, s)
+}

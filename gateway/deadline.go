@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"container/heap"
+	"time"
+)
+
+// deadlines orders a link's clients by the time at which something may be due: one entry a client. An entry moves forward at once and
+// backward only when it comes up, so that a message, which pushes the keep-alive deadline back, costs nothing here.
+type deadlines []*client
+
+// Len, Less, Swap, Push and Pop are heap.Interface.
+func (d deadlines) Len() int { return len(d) }
+
+// Less reports whether i is due before j.
+func (d deadlines) Less(i, j int) bool { return d[i].due < d[j].due }
+
+// Swap exchanges two entries.
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].place, d[j].place = int32(i), int32(j)
+}
+
+// Push appends a *client.
+func (d *deadlines) Push(v any) {
+	c := v.(*client)
+	c.place = int32(len(*d))
+	*d = append(*d, c)
+}
+
+// Pop removes the last entry.
+func (d *deadlines) Pop() any {
+	last := len(*d) - 1
+	c := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	c.place = -1
+	return c
+}
+
+// never is later than everything.
+const never = instant(1<<63 - 1)
+
+// next is when something is due for c.
+func (l *link) next(c *client) instant {
+	if c.prompt != nil {
+		return c.prompt.retryAt // while it is being asked it is not lost; the handshake has an end of its own
+	}
+	at := never
+	if c.connected() {
+		at = c.lostAt(l.cfg.IdleLimit)
+	}
+	if x := c.x; x != nil && x.retryAt != 0 {
+		at = min(at, x.retryAt)
+	}
+	if c.state == Awake {
+		at = min(at, c.awakeUntil)
+	}
+	return at
+}
+
+// schedule makes sure that c is looked at when its next deadline comes.
+func (l *link) schedule(c *client) {
+	at := l.next(c)
+	switch {
+	case at == never:
+		l.unschedule(c)
+	case c.place < 0:
+		c.due = at
+		heap.Push(&l.deadlines, c)
+	case at < c.due:
+		c.due = at
+		heap.Fix(&l.deadlines, int(c.place))
+	}
+}
+
+func (l *link) unschedule(c *client) {
+	if c.place >= 0 {
+		heap.Remove(&l.deadlines, int(c.place))
+	}
+}
+
+// Advance does what is due by now: losses, retransmissions, ADVERTISE.
+func (l *link) Advance(now time.Time) {
+	l.enter(now)
+	if l.advertiseAt != never && l.t >= l.advertiseAt {
+		l.advertise()
+	}
+	for len(l.deadlines) > 0 && l.deadlines[0].due <= l.t {
+		c := l.deadlines[0]
+		l.expire(c)
+		if c.place < 0 {
+			continue
+		}
+		if c.due = l.next(c); c.due == never {
+			l.unschedule(c)
+			continue
+		}
+		heap.Fix(&l.deadlines, int(c.place))
+	}
+}
+
+// expire does what is due for one client.
+func (l *link) expire(c *client) {
+	if c.prompt != nil {
+		if l.t >= c.prompt.retryAt {
+			l.promptAgain(c)
+		}
+		return
+	}
+	if c.connected() && l.t >= c.lostAt(l.cfg.IdleLimit) {
+		l.lose(c)
+	}
+	if x := c.x; x != nil && x.retryAt != 0 && l.t >= x.retryAt {
+		l.retransmit(c)
+	}
+	if c.state == Awake && l.t >= c.awakeUntil {
+		l.fallAsleep(c) // it stopped answering, or what it waits for does not become safe
+	}
+}
+
+// Deadline is when Advance must be called next; ok is false while nothing is due ever. It may be early, never late.
+func (l *link) Deadline() (at time.Time, ok bool) {
+	first := l.advertiseAt
+	if len(l.deadlines) > 0 {
+		first = min(first, l.deadlines[0].due)
+	}
+	return l.sp.time(first), first != never
+}

@@ -1,0 +1,302 @@
+package gateway
+
+import (
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/mqttsn"
+)
+
+// phase is how far the exchange towards a client has come.
+type phase uint8
+
+const (
+	registering phase = iota // REGISTER is out, REGACK awaited, PUBLISH follows
+	publishing               // PUBLISH is out, PUBACK or PUBREC awaited
+	releasing                // PUBREL is out, PUBCOMP awaited
+)
+
+// exchange is the one delivery that is open towards a client. One at a time: many devices have a single receive
+// buffer. The broker hands a delivery out once; repeating it is done here.
+type exchange struct {
+	out       broker.Outbound
+	phase     phase
+	kind      mqttsn.TopicIDType
+	published bool // PUBLISH was out before, so it is a duplicate now
+	corrected bool // the client has called the topic id invalid once
+	parked    bool // out of tries, or the client sleeps: go on when it is heard
+	tries     uint8
+	topicID   uint16
+	regID     uint16
+	retryAt   instant // 0 = not due by time
+	waitUntil instant // the client said «congestion»
+}
+
+func (x *exchange) park() { x.parked, x.retryAt = true, 0 }
+
+// pump gives the client what it may have now: answers whatever its state, deliveries while it listens, one after the other. PINGRESP
+// goes out here and nowhere else.
+func (l *link) pump(c *client) {
+	if c.s == nil || c.displaced || !l.answer(c) {
+		return
+	}
+	for {
+		if l.flushed(c) {
+			l.send(&c.peer, mqttsn.Pingresp{})
+			c.pinged = false
+			if c.state == Awake {
+				l.fallAsleep(c)
+			}
+		}
+		if c.x != nil || !c.receives || !c.listens() {
+			return
+		}
+		n, err := c.s.Next(l.now, l.one[:])
+		if err != nil {
+			l.takenOver(c)
+			return
+		}
+		if n == 0 {
+			return
+		}
+		out := l.one[0]
+		l.one[0] = broker.Outbound{}
+		l.put(c, &out)
+	}
+}
+
+// answer sends the acknowledgements that are safe. It reports false when the session is somebody else's.
+func (l *link) answer(c *client) bool {
+	for {
+		n, err := c.s.Acks(l.acks[:])
+		if err != nil {
+			l.takenOver(c)
+			return false
+		}
+		for i := range l.acks[:n] {
+			l.put(c, &l.acks[i])
+		}
+		if n < len(l.acks) {
+			return true
+		}
+	}
+}
+
+// put sends one thing that the session handed out.
+func (l *link) put(c *client, out *broker.Outbound) {
+	switch out.Kind {
+	case broker.Puback:
+		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: c.recall(out.ID), MsgID: out.ID, Code: codeOf(out.Reason)})
+	case broker.Pubrec:
+		l.putPubrec(c, out)
+	case broker.Pubcomp:
+		l.send(&c.peer, mqttsn.Pubcomp{MsgID: out.ID})
+	case broker.Pubrel:
+		l.release(c, out)
+	case broker.Publish:
+		l.deliver(c, out)
+	}
+}
+
+// putPubrec sends PUBREC, or PUBACK for a refusal: PUBREC has no return code.
+func (l *link) putPubrec(c *client, out *broker.Outbound) {
+	topicID := c.recall(out.ID)
+	if out.Reason.Failed() {
+		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: topicID, MsgID: out.ID, Code: codeOf(out.Reason)})
+		return
+	}
+	l.send(&c.peer, mqttsn.Pubrec{MsgID: out.ID})
+}
+
+// codeOf says a reason in the four words of MQTT-SN: «later» or «never».
+func codeOf(r mqtt.ReasonCode) mqttsn.ReturnCode {
+	switch {
+	case !r.Failed():
+		return mqttsn.Accepted
+	case r == mqtt.QuotaExceeded || r == mqtt.ServerBusy || r == mqtt.MessageRateTooHigh || r == mqtt.ReceiveMaximumExceeded:
+		return mqttsn.Congestion
+	}
+	return mqttsn.NotSupported
+}
+
+// deliver begins the exchange for one message.
+func (l *link) deliver(c *client, out *broker.Outbound) {
+	x := &exchange{out: *out}
+	if why, ok := l.address(c, x); !ok {
+		l.giveUp(c, out, why)
+		return
+	}
+	if p := l.publishOf(x); p.Size() > l.room(&c.peer) {
+		l.tooLong(c, out)
+		return
+	}
+	if x.phase == registering && (mqttsn.Register{TopicName: out.Message.Topic}).Size() > l.room(&c.peer) {
+		l.tooLong(c, out)
+		return
+	}
+	c.out++
+	l.transmit(c, x)
+	if x.phase == registering || out.QoS > 0 {
+		c.x = x
+		l.schedule(c)
+	}
+}
+
+// tooLong gives a message up that the link cannot carry. The subscriber is not told: "silently abort" (§6.6); the operator is.
+func (l *link) tooLong(c *client, out *broker.Outbound) {
+	l.log.Debug("message too long for link", "client", c.id, "topic", out.Message.Topic)
+	l.sp.b.Dropped(broker.PacketTooLarge)
+	l.giveUp(c, out, TooLong)
+}
+
+// address chooses how PUBLISH names its topic. An id that was registered goes first, because the client itself chose to know the topic so; then one
+// that was agreed beforehand; then the name itself, if it has two octets; else a new id is given and REGISTER comes before PUBLISH.
+func (l *link) address(c *client, x *exchange) (why DropReason, ok bool) {
+	name := x.out.Message.Topic
+	if id, ok := c.topics.find(name); ok {
+		return l.byEntry(c, x, id)
+	}
+	if id, ok := l.sp.predefined.id(c.id, name); ok {
+		x.phase, x.kind, x.topicID = publishing, mqttsn.Predefined, id
+		return 0, true
+	}
+	if id, ok := mqttsn.ShortTopic(name); ok {
+		x.phase, x.kind, x.topicID = publishing, mqttsn.Short, id
+		return 0, true
+	}
+	return l.byNewEntry(c, x)
+}
+
+func (l *link) byNewEntry(c *client, x *exchange) (why DropReason, ok bool) {
+	id, ok := c.topics.add(x.out.Message.Topic, l.sp.cfg.Limits.TopicIDs)
+	if !ok {
+		return TopicIDsFull, false
+	}
+	return l.byEntry(c, x, id)
+}
+
+func (l *link) byEntry(c *client, x *exchange, id uint16) (why DropReason, ok bool) {
+	e := c.topics.get(id)
+	if e.refused {
+		return TopicRefused, false
+	}
+	x.phase, x.kind, x.topicID = registering, mqttsn.Normal, id
+	if e.known {
+		x.phase = publishing
+	}
+	return 0, true
+}
+
+func (l *link) publishOf(x *exchange) mqttsn.Publish {
+	o := &x.out
+	return mqttsn.Publish{Dup: o.QoS > 0 && (o.Dup || x.published), Retain: o.Retain, QoS: mqttsn.QoS(o.QoS),
+		TopicIDType: x.kind, TopicID: x.topicID, MsgID: o.ID, Data: o.Message.Payload}
+}
+
+// transmit sends what the exchange's phase asks for and sets its timer.
+func (l *link) transmit(c *client, x *exchange) {
+	switch x.phase {
+	case registering:
+		if x.regID == 0 {
+			c.lastReg++
+			if c.lastReg == 0 {
+				c.lastReg = 1
+			}
+			x.regID = c.lastReg
+		}
+		l.send(&c.peer, mqttsn.Register{TopicID: x.topicID, MsgID: x.regID, TopicName: x.out.Message.Topic})
+	case publishing:
+		l.send(&c.peer, l.publishOf(x))
+		x.published = true
+		if x.out.QoS == mqtt.AtMostOnce {
+			c.x = nil // nothing is awaited
+			return
+		}
+	case releasing:
+		l.send(&c.peer, mqttsn.Pubrel{MsgID: x.out.ID})
+	}
+	x.parked, x.retryAt = false, l.t+instant(l.cfg.RetryInterval)
+	if c.state == Awake {
+		c.awakeUntil = x.retryAt + 1 // retransmit decides
+	}
+	if c.state == Asleep {
+		x.park()
+	}
+}
+
+// retransmit repeats what was not answered within T_retry. When N_retry repeats have not helped, the client is left alone
+// until it is heard again: what it has not acknowledged stays, and its keep-alive timer says whether it is lost.
+func (l *link) retransmit(c *client) {
+	x := c.x
+	switch {
+	case x.waitUntil != 0:
+		l.resume(c)
+	case int(x.tries) < l.cfg.RetryCount:
+		x.tries++
+		l.retransmitted(c)
+		l.transmit(c, x)
+		l.schedule(c)
+	case c.state == Awake:
+		l.fallAsleep(c)
+	default:
+		l.counters.exhausted++
+		x.park()
+	}
+}
+
+func (l *link) retransmitted(c *client) {
+	c.retransmitted++
+	l.counters.retransmitted++
+}
+
+// resume takes an exchange up again: after sleep, after silence, after CONNECT. What the client knows of the topic may have changed.
+func (l *link) resume(c *client) {
+	x := c.x
+	if x.phase != releasing {
+		if why, ok := l.address(c, x); !ok {
+			c.x = nil
+			l.giveUp(c, &x.out, why)
+			l.pump(c)
+			return
+		}
+	}
+	if x.published || x.regID != 0 {
+		l.retransmitted(c)
+	}
+	x.tries, x.waitUntil = 0, 0
+	l.transmit(c, x)
+	l.schedule(c)
+	if c.x == nil {
+		l.pump(c)
+	}
+}
+
+// wait leaves a client that said «congestion» alone for T_WAIT. If it is awake it may sleep on: PINGRESP would promise that nothing is left.
+func (l *link) wait(c *client, x *exchange) {
+	x.tries = 0
+	x.park()
+	x.waitUntil = l.t + instant(congestionWait)
+	if c.state == Awake {
+		l.fallAsleep(c)
+		return
+	}
+	x.retryAt = x.waitUntil
+	l.schedule(c)
+}
+
+// giveUp drops a delivery that will not reach the client. For the broker it is done.
+func (l *link) giveUp(c *client, out *broker.Outbound, why DropReason) {
+	l.drop(why)
+	if out.QoS == 0 {
+		return
+	}
+	if err := l.finish(c, out, why); err != nil {
+		l.takenOver(c)
+	}
+}
+
+func (l *link) finish(c *client, out *broker.Outbound, why DropReason) error {
+	if out.QoS == mqtt.AtLeastOnce && why == TooLong {
+		return c.s.Acked(out.ID) // counted as PacketTooLarge already
+	}
+	return c.s.Refused(out.ID)
+}

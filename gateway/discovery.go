@@ -1,0 +1,44 @@
+package gateway
+
+import (
+	"time"
+
+	"midge/mqttsn"
+)
+
+// advertise broadcasts ADVERTISE (§6.1) and says when it will do so again.
+func (l *link) advertise() {
+	every := l.sp.cfg.AdvertiseInterval
+	l.advertiseAt = l.t + instant(every)
+	l.advertisedAt = l.t
+	l.sendAll(0, mqttsn.Advertise{GwID: l.sp.cfg.GatewayID, Duration: uint16(every / time.Second)})
+}
+
+// searched answers SEARCHGW: to the one who asks, because that works everywhere, and when it asked everyone also to everyone, because then others need
+// not ask. "… the broadcast radius … is the same as … in the SEARCHGW" (§6.1).
+func (l *link) searched(from peer, p mqttsn.SearchGw) {
+	if !l.replies.take(l.t) {
+		l.drop(RateLimited)
+		return
+	}
+	info := mqttsn.GwInfo{GwID: l.sp.cfg.GatewayID}
+	l.send(&from, info)
+	if l.broadcast && !from.wrapped {
+		l.sendAll(p.Radius, info)
+	}
+}
+
+// ownEcho is how long after an ADVERTISE of ours one with our id is taken for its echo: multicast comes back to the sender.
+const ownEcho = instant(2 * time.Second)
+
+// warnEvery bounds how often one thing is complained about.
+const warnEvery = instant(time.Hour)
+
+// heardGateway watches for a second gateway with our id: clients could not tell the two apart.
+func (l *link) heardGateway(id uint8) {
+	if id != l.sp.cfg.GatewayID || l.t-l.advertisedAt < ownEcho || l.t-l.warnedAt < warnEvery && l.warnedAt != -never {
+		return
+	}
+	l.warnedAt = l.t
+	l.log.Warn("another gateway advertises our id", "gateway", id)
+}

@@ -1,0 +1,67 @@
+// Package gateway makes MQTT-SN clients sessions of the broker.
+//
+// # Nouns
+//
+// A client is what a client id is to the gateway: where it was heard last, its [State], its hold on a broker session, its topic ids, its will,
+// and the one exchange that is open towards it. There is one per client id over all links: the client id is the key, an
+// address is only a hint that the next packet corrects. A link is the machine of one [transports.Link]: frames and time
+// in, frames out. The space holds all clients and what they share. [Gateway] is the shell around them.
+//
+// # Rules
+//
+// The gateway has no queue. What waits for a client waits in its broker session, and sleeping is not pulling. One delivery is
+// pulled at a time, because many devices have a single receive buffer; the exchange that carries it (REGISTER, PUBLISH,
+// PUBREL) is repeated here, because the broker hands out once. Acknowledgements for what a client publishes go out in any state.
+//
+// PINGRESP goes out on one line of the program, in pump: to an awake client when no exchange is open and nothing that
+// waited at its PINGREQ is left.
+//
+// One mutex guards the space and all links. A link's reader and its timer goroutine run the machine under it; nothing that
+// they call blocks. [broker.Waker] is the client itself: Wake puts it on its link's ready list, which has a small lock of its own, so it may come from
+// any goroutine and from the machine itself. There is no goroutine, no channel and no timer per client: an idle one is a struct and an entry in a heap.
+//
+// Topic ids and will stay while a CleanSession=0 client is away (Limits.Known of them). A client with CleanSession=1 leaves nothing
+// but a line in [Gateway.Devices].
+//
+// A bad packet is dropped and counted; a client is answered with the protocol's code; nothing from the wire ends anything but itself.
+//
+// # Readings
+//
+// Where MQTT-SN 1.2 is silent or says two things, this is what is done.
+//
+//   - CONNECT counts with all its flags in every state, asleep included, and is always answered. CleanSession=0 keeps queue, subscriptions, topic ids
+//     and will; CleanSession=1 clears them (§6.3's words on CleanSession are read as MQTT means them). What waits follows CONNACK.
+//   - ProtocolId other than 1, an empty client id, one longer than Limits.ClientID, not UTF-8 or beginning with '$': return code 3. Codes above 3 are never sent:
+//     1 is «later», 3 is «never».
+//   - During the will handshake only its own packets and DISCONNECT count. CONNECT repeats the present request; a second
+//     one begins anew. Nobody is lost while asked. A late WILLMSG is answered by CONNACK again.
+//   - Will data outlive a CleanSession=0 session, and CONNECT without Will flag and CleanSession keeps the old will.
+//   - Keep-alive and sleep duration are exceeded by half up to 60 s, by a tenth above, and never by less than for a shorter
+//     one: 60 s and 61 s both give 90 s. No keep-alive means LinkConfig.IdleLimit. A client lost in its sleep has its will published too.
+//   - A sleeping client may publish, subscribe and register; it is answered and stays asleep.
+//   - PINGREQ with client id wakes; without one it does so too, from the sleeper's address. From another address it moves a sleeping
+//     client there, on this link or another (Config.NoRebind forbids it); an active one has to CONNECT. A repeated PINGREQ repeats the open
+//     exchange only. One that is silent while awake sleeps again, without PINGRESP, and what it has not acknowledged
+//     comes first at its next wake, with DUP.
+//   - A new client id at a known address takes the address. The old client stays as it is, is sent nothing, and is
+//     lost by its timer or heard from elsewhere.
+//   - Topic ids start at 1025, are never reused in a session, and stay valid over CONNECT with CleanSession=0; the gateway registers
+//     each again before its first PUBLISH to the client after any CONNECT.
+//   - PUBLISH to a client names the topic by its registered id, else by a predefined one, else by the two octets of a short name, else after REGISTER.
+//   - REGACK refused: code 1 waits T_WAIT; other codes unsubscribe the name, and the name is not offered again before the next CONNECT.
+//   - PUBACK code 2 registers the topic (again) and repeats the message once; code 1 waits T_WAIT; code 3 ends the delivery.
+//   - Out of tries: the client is left alone until it is heard; only its keep-alive timer says that it is lost.
+//   - An unknown topic id is answered by PUBACK code 2 at QoS 0, 1 and 2, never at −1. A refused QoS 2 gets PUBACK instead of PUBREC.
+//   - SUBACK carries the predefined id for a predefined topic, 0 for a short one or a filter with wildcards. Type 00 with two octets is a name. Wildcards
+//     in a short name: code 2; no valid filter: code 3. UNSUBACK always. SUBSCRIBE with DUP does not send retained messages a second time.
+//   - A message too long for the link is dropped, counted and done.
+//   - DISCONNECT goes to unknown senders, at most ten a second a link; never to broadcasts, to QoS −1, in answer to a DISCONNECT, or within T_retry of
+//     one that was a confirmation. PINGREQ of a stranger is such a case as well.
+//   - GWINFO goes to the asker, and to everyone if the asker asked everyone. ADVERTISE goes out whatever the bridge does: the gateway is itself the server.
+//   - Behind a forwarder the pair (address, node id) is the address. Envelopes in envelopes are refused. ADVERTISE is not wrapped.
+//   - When a link ends nobody is told, and no will is published.
+//
+// # Not here
+//
+// Topic ids, wills and sleep live in memory: a restart of the process forgets them. Who may connect and publish what is not asked. A gateway's own PINGREQ is not sent.
+package gateway

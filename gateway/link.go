@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"midge/broker"
+	"midge/mqttsn"
+	"midge/transports"
+)
+
+// link is the machine of one link: frames and time in, frames out. It owns the clients that were heard on it last.
+// Inputs are Receive, Advance and Pull; what they want sent is taken with frames.
+type link struct {
+	sp     *space
+	name   string
+	cfg    LinkConfig
+	format func(transports.Addr) string
+	log    *slog.Logger
+	debug  bool // log packets; asked once a batch
+
+	now time.Time // of the running input
+	t   instant   // the same
+
+	peers     map[peer]*client // who was heard from where last
+	live      int              // clients with a session
+	prompts   int              // clients in the will handshake
+	deadlines deadlines
+	ready     readyList
+	spare     []*client // the list that ready does not use
+
+	broadcast bool // the frame being received came to everyone
+
+	advertiseAt  instant
+	advertisedAt instant // when the gateway last broadcast its own id
+	warnedAt     instant // when another gateway with our id was last complained about
+	refusals     bucket  // DISCONNECT to unknown senders
+	replies      bucket  // GWINFO
+
+	anonymous *broker.Session // the publisher of QoS −1, opened when first needed
+	busy      <-chan struct{} // a receiver of what was published falls behind
+
+	in   [1]broker.Inbound
+	acks [8]broker.Outbound
+	one  [1]broker.Outbound
+
+	buf   []byte
+	sends []sending
+	batch []transports.Frame
+
+	timer time.Time // for which the shell has set its timer; zero = none
+
+	counters linkCounters
+}
+
+func newLink(sp *space, name string, cfg LinkConfig, mtu int, format func(transports.Addr) string, now time.Time) *link {
+	l := &link{sp: sp, name: name, cfg: cfg.withDefaults(mtu), format: format, log: sp.log.With("link", name),
+		peers: make(map[peer]*client), advertiseAt: never, advertisedAt: -never, warnedAt: -never}
+	l.ready.signal = make(chan struct{}, 1)
+	if sp.cfg.AdvertiseInterval > 0 {
+		l.advertiseAt = sp.at(now)
+	}
+	return l
+}
+
+// enter begins an input.
+func (l *link) enter(now time.Time) {
+	l.now, l.t = now, l.sp.at(now)
+	l.debug = l.log.Enabled(context.Background(), slog.LevelDebug)
+}
+
+// Receive takes one frame. Its data is not kept.
+func (l *link) Receive(now time.Time, f *transports.Frame) {
+	l.enter(now)
+	l.broadcast = f.Broadcast
+	raw, node, wrapped, ok := l.unwrap(f.Data)
+	if !ok {
+		return
+	}
+	t, err := mqttsn.PeekType(raw)
+	if err != nil || t >= mqttsn.NumTypes {
+		l.malformed(f.Addr, err)
+		return
+	}
+	l.counters.in[t]++
+	c := l.peers[peer{f.Addr, string(node), wrapped}]
+	if t == mqttsn.TypePublish { // the path that must not allocate
+		l.receivePublish(c, f.Addr, node, wrapped, raw)
+	} else if p, err := mqttsn.Decode(raw); err != nil {
+		l.malformed(f.Addr, err)
+		return
+	} else {
+		c = l.receive(c, peer{f.Addr, string(node), wrapped}, p)
+	}
+	if c != nil && c.x != nil && c.x.parked && c.x.waitUntil <= l.t && c.listens() {
+		l.resume(c)
+	}
+}
+
+// unwrap takes a forwarder's envelope off (§5.5). Envelopes in envelopes are refused by the codec.
+func (l *link) unwrap(data []byte) (raw, node []byte, wrapped, ok bool) {
+	if len(data) < 2 || data[0] == 1 || mqttsn.Type(data[1]) != mqttsn.TypeEncapsulated {
+		return data, nil, false, true
+	}
+	l.counters.encapsulatedIn++
+	e, inner, err := mqttsn.ParseEncapsulated(data)
+	if err != nil {
+		l.drop(Malformed)
+		return nil, nil, true, false
+	}
+	return inner, e.NodeID, true, true
+}
+
+// malformed drops a frame that is no message. A bad packet is never answered: nobody knows who meant what by it.
+func (l *link) malformed(from transports.Addr, err error) {
+	l.drop(Malformed)
+	if l.debug {
+		l.log.Debug("malformed packet dropped", "peer", l.format(from), "err", err)
+	}
+}
+
+// receive handles every packet but PUBLISH. It returns the client that the packet turned out to come from.
+func (l *link) receive(c *client, from peer, p mqttsn.Packet) *client {
+	if l.debug {
+		l.log.Debug("packet in", "peer", l.format(from.addr), "packet", p.String())
+	}
+	switch p := p.(type) { // what needs no session
+	case mqttsn.SearchGw:
+		l.searched(from, p)
+		return nil
+	case mqttsn.Advertise:
+		l.heardGateway(p.GwID)
+		return nil
+	case mqttsn.GwInfo:
+		return nil // for clients; counted by type
+	case mqttsn.Connect:
+		return l.connect(from, p)
+	case mqttsn.Pingreq:
+		return l.ping(c, from, p)
+	case mqttsn.Disconnect:
+		l.disconnect(c, p)
+		return c
+	}
+	if c == nil || !c.connected() && c.prompt == nil {
+		l.unknown(c, from)
+		return nil
+	}
+	c.heard = l.t
+	if c.prompt != nil {
+		l.receivePrompted(c, p)
+		return c
+	}
+	l.receiveConnected(c, p)
+	return c
+}
+
+// receiveConnected handles what only a client with a session may send. Being asleep is no hindrance: the specification
+// wants it active first, devices in the field do not bother, and nothing is gained by refusing them.
+func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
+	switch p := p.(type) {
+	case mqttsn.Register:
+		l.register(c, p)
+	case mqttsn.Regack:
+		l.regack(c, p)
+	case mqttsn.Puback:
+		l.puback(c, p)
+	case mqttsn.Pubrec:
+		l.pubrec(c, p)
+	case mqttsn.Pubrel:
+		l.pubrel(c, p)
+	case mqttsn.Pubcomp:
+		l.pubcomp(c, p)
+	case mqttsn.Subscribe:
+		l.subscribe(c, p)
+	case mqttsn.Unsubscribe:
+		l.unsubscribe(c, p)
+	case mqttsn.WillTopicUpd:
+		l.updateWillTopic(c, mqttsn.WillTopic(p))
+	case mqttsn.WillMsgUpd:
+		l.updateWillMessage(c, p)
+	case mqttsn.WillMsg:
+		l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted}) // it has not heard the CONNACK that ended its will handshake
+	case mqttsn.Pingresp: // answers nothing that the gateway asks
+	default:
+		l.drop(Unexpected)
+	}
+}
+
+// bind makes from the address of c, whoever had it before, and this the link of c.
+func (l *link) bind(c *client, from peer) {
+	if old := c.link.Load(); old != nil && (old != l || c.peer != from) {
+		old.unbind(c)
+	}
+	if other := l.peers[from]; other != nil && other != c {
+		other.displaced = true // it stays as it is: its timer decides, or it is heard from elsewhere
+		if other.x != nil {
+			other.x.park()
+		}
+	}
+	if old := c.link.Load(); old != l {
+		if old != nil && c.connected() {
+			old.live--
+			l.live++
+		}
+		if old != nil && c.prompt != nil {
+			old.prompts--
+			l.prompts++
+		}
+		c.link.Store(l)
+	}
+	c.peer, c.displaced = from, false
+	l.peers[from] = c
+}
+
+// unbind takes a client's address and its place among the deadlines away.
+func (l *link) unbind(c *client) {
+	if l.peers[c.peer] == c {
+		delete(l.peers, c.peer)
+	}
+	l.unschedule(c)
+}
+
+// over ends what the gateway holds for a client whose session was closed, or taken by somebody else.
+func (l *link) over(c *client, s State) {
+	if c.connected() {
+		l.live--
+	}
+	l.promptOver(c)
+	c.s, c.state, c.x, c.unanswered, c.pinged, c.receives = nil, s, nil, nil, false, false
+	l.unschedule(c)
+	l.sp.back(c)
+	l.sp.rest(c)
+}
+
+// takenOver is the end of a client whose session another front end has opened. The session is theirs now and is not touched.
+func (l *link) takenOver(c *client) {
+	l.log.Info("session taken over", "client", c.id)
+	l.over(c, Disconnected)
+}
+
+// inherit goes on where an earlier run of the same link ended: its counters, and the clients that were heard on it.
+func (l *link) inherit(old *link) {
+	l.counters = old.counters
+	l.peers = old.peers
+	for _, c := range l.sp.clients {
+		c.link.CompareAndSwap(old, l)
+	}
+}

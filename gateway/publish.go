@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"errors"
+
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/broker/topic"
+	"midge/mqttsn"
+	"midge/transports"
+)
+
+// receivePublish handles PUBLISH. It allocates nothing but the message.
+func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrapped bool, raw []byte) {
+	p, err := mqttsn.DecodePublish(raw)
+	if err != nil {
+		l.malformed(addr, err)
+		return
+	}
+	if l.debug {
+		l.log.Debug("packet in", "peer", l.format(addr), "packet", p.String())
+	}
+	if p.QoS == mqttsn.QoSMinusOne {
+		l.publishAnonymous(c, &p)
+		return
+	}
+	if c == nil || !c.connected() && c.prompt == nil {
+		l.unknown(c, peer{addr, string(node), wrapped})
+		return
+	}
+	c.heard = l.t
+	if c.prompt != nil {
+		l.drop(Unexpected)
+		return
+	}
+	l.publish(c, &p)
+}
+
+// publish hands a client's message to the broker (§6.6). PUBACK or PUBREC comes out of the session when it is safe.
+func (l *link) publish(c *client, p *mqttsn.Publish) {
+	name, ok := l.topicOf(c, p.TopicIDType, p.TopicID)
+	if !ok {
+		// "rejected: invalid topic ID … the client … has to re-register" (§6.6), at every QoS.
+		l.drop(InvalidTopic)
+		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
+		return
+	}
+	c.in++
+	c.lastTopic = name
+	c.lastValue = append(c.lastValue[:0], p.Data[:min(len(p.Data), lastValueMax)]...)
+	if p.QoS > mqttsn.AtMostOnce {
+		c.remember(p.MsgID, p.TopicID)
+	}
+	l.in[0] = broker.Inbound{ID: p.MsgID, Message: newMessage(name, p)}
+	busy, err := c.s.Publish(l.now, l.in[:])
+	l.in[0].Message = nil
+	if err != nil {
+		l.takenOver(c)
+		return
+	}
+	if busy != nil {
+		l.busy = busy
+	}
+	l.pump(c)
+}
+
+// topicOf returns the topic name that PUBLISH means; ok is false when the id is not known or the short name is no topic name.
+func (l *link) topicOf(c *client, t mqttsn.TopicIDType, id uint16) (name string, ok bool) {
+	switch t {
+	case mqttsn.Normal:
+		e := c.topics.get(id)
+		if e == nil {
+			return "", false
+		}
+		e.known = true // it uses the id
+		return e.name, true
+	case mqttsn.Predefined:
+		return l.sp.predefined.name(c.id, id)
+	}
+	return shortName(id)
+}
+
+func shortName(id uint16) (name string, ok bool) {
+	name = mqttsn.ShortName(id)
+	return name, topic.ValidName(name) == nil
+}
+
+// message with room for the payload of most sensors: one allocation instead of two.
+type smallMessage struct {
+	broker.Message
+	room [32]byte
+}
+
+// newMessage copies what p says into a message, which is immutable from then on.
+func newMessage(name string, p *mqttsn.Publish) *broker.Message {
+	var m *broker.Message
+	if len(p.Data) <= len(smallMessage{}.room) {
+		small := new(smallMessage)
+		m = &small.Message
+		m.Payload = small.room[:len(p.Data):len(p.Data)]
+	} else {
+		m = &broker.Message{Payload: make([]byte, len(p.Data))}
+	}
+	copy(m.Payload, p.Data)
+	m.Topic, m.Retain = name, p.Retain
+	if p.QoS > mqttsn.AtMostOnce {
+		m.QoS = mqtt.QoS(p.QoS)
+	}
+	return m
+}
+
+// publishAnonymous handles PUBLISH at QoS −1, from whomever it comes: it is nobody's session and is never answered (§6.8). c is the client at that
+// address, or nil; its own predefined topic ids count.
+func (l *link) publishAnonymous(c *client, p *mqttsn.Publish) {
+	if !l.sp.cfg.QoSMinusOne {
+		l.drop(QoSMinusOneOff)
+		return
+	}
+	name, data, ok := l.anonymousTopic(c, p)
+	if !ok {
+		l.drop(InvalidTopic)
+		return
+	}
+	l.counters.qosMinusOne++
+	q := *p
+	q.Data = data
+	l.in[0] = broker.Inbound{Message: newMessage(name, &q)}
+	defer func() { l.in[0].Message = nil }()
+	for range 2 { // a second time if somebody has taken the session over
+		if l.anonymous == nil && !l.openAnonymous() {
+			return
+		}
+		busy, err := l.anonymous.Publish(l.now, l.in[:])
+		if errors.Is(err, broker.ErrTakenOver) {
+			l.anonymous = nil
+			continue
+		}
+		if busy != nil {
+			l.busy = busy
+		}
+		return
+	}
+}
+
+// anonymousTopic returns topic and payload. Only predefined and short topics mean something without a session; with
+// InlineTopics so does the name before the data.
+func (l *link) anonymousTopic(c *client, p *mqttsn.Publish) (name string, data []byte, ok bool) {
+	switch p.TopicIDType {
+	case mqttsn.Predefined:
+		id := "*"
+		if c != nil {
+			id = c.id
+		}
+		name, ok = l.sp.predefined.name(id, p.TopicID)
+		return name, p.Data, ok
+	case mqttsn.Short:
+		name, ok = shortName(p.TopicID)
+		return name, p.Data, ok
+	}
+	if !l.sp.cfg.InlineTopics {
+		return "", nil, false
+	}
+	name, data, ok = mqttsn.InlineTopic(*p)
+	return name, data, ok && topic.ValidName(name) == nil
+}
+
+// openAnonymous opens the session that QoS −1 publishes on this link belong to.
+func (l *link) openAnonymous() bool {
+	s, _, err := l.sp.b.Open(l.now, broker.Options{ClientID: "$sn/" + l.name, Protocol: protocol, CleanStart: true})
+	if err != nil {
+		l.drop(Congested)
+		return false
+	}
+	l.anonymous = s
+	return true
+}

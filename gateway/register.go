@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"midge/broker/topic"
+	"midge/mqttsn"
+)
+
+// register handles a client's REGISTER (§6.5). The same name gets the same id again.
+func (l *link) register(c *client, p mqttsn.Register) {
+	ack := mqttsn.Regack{MsgID: p.MsgID}
+	if topic.ValidName(p.TopicName) != nil {
+		l.drop(InvalidTopic)
+		ack.Code = mqttsn.NotSupported
+	} else if id, ok := l.tell(c, p.TopicName); ok {
+		ack.TopicID = id
+	} else {
+		ack.Code = mqttsn.Congestion
+	}
+	l.send(&c.peer, ack)
+}
+
+// tell returns the id of a name that the client is about to learn. ok is false when its table is full.
+func (l *link) tell(c *client, name string) (id uint16, ok bool) {
+	id, ok = c.topics.add(name, l.sp.cfg.Limits.TopicIDs)
+	if !ok {
+		l.drop(TopicIDsFull)
+		l.log.Warn("topic ids of client used up", "client", c.id, "topic", name)
+		return 0, false
+	}
+	e := c.topics.get(id)
+	e.known, e.refused = true, false
+	return id, true
+}
+
+// regack handles the answer to the gateway's REGISTER.
+func (l *link) regack(c *client, p mqttsn.Regack) {
+	x := c.x
+	if x == nil || x.phase != registering || p.MsgID != x.regID {
+		l.drop(Unexpected) // a late copy
+		return
+	}
+	e := c.topics.get(x.topicID)
+	switch p.Code {
+	case mqttsn.Accepted:
+		e.known = true
+		x.phase, x.tries = publishing, 0
+		l.transmit(c, x)
+	case mqttsn.Congestion:
+		l.wait(c, x)
+	default:
+		// "… the client … rejects the REGISTER: … equals an unsubscribe of that name"; a filter with wildcards stays and the
+		// name is kept from the client until it connects again (§6.10).
+		e.refused = true
+		if _, err := c.s.Unsubscribe([]string{e.name}); err != nil {
+			l.takenOver(c)
+			return
+		}
+		l.log.Warn("client refuses topic", "client", c.id, "topic", e.name, "reason", p.Code.String())
+		c.x = nil
+		l.giveUp(c, &x.out, TopicRefused)
+	}
+	l.pump(c)
+}

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/broker/topic"
+	"midge/mqttsn"
+)
+
+// subscribe handles SUBSCRIBE (§6.9). SUBACK goes out before the retained messages that it lets in.
+func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
+	ack := mqttsn.Suback{MsgID: p.MsgID}
+	var filter string
+	if filter, ack.Code = l.filterOf(c, p.TopicIDType, p.TopicID, p.TopicName); ack.Code == mqttsn.Accepted && p.QoS < 0 {
+		ack.Code = mqttsn.NotSupported
+	}
+	if ack.Code != mqttsn.Accepted {
+		l.drop(InvalidTopic)
+		l.send(&c.peer, ack)
+		return
+	}
+	switch {
+	case p.TopicIDType == mqttsn.Predefined:
+		ack.TopicID = p.TopicID
+	case p.TopicIDType == mqttsn.Normal && !topic.HasWildcard(filter):
+		id, ok := l.tell(c, filter)
+		if !ok {
+			ack.Code = mqttsn.Congestion
+			l.send(&c.peer, ack)
+			return
+		}
+		ack.TopicID = id
+	}
+	sub := broker.Subscription{Filter: filter, QoS: mqtt.QoS(p.QoS)}
+	if p.Dup {
+		sub.RetainHandling = 1 // a repeat: what the first one has let in is on its way
+	}
+	reasons, err := c.s.Subscribe(l.now, []broker.Subscription{sub})
+	if err != nil {
+		l.takenOver(c)
+		return
+	}
+	if r := reasons[0]; r.Failed() {
+		ack.Code, ack.TopicID = codeOf(r), 0
+	} else {
+		ack.QoS = mqttsn.QoS(r)
+		c.receives = true
+	}
+	l.send(&c.peer, ack)
+	l.pump(c)
+}
+
+// unsubscribe handles UNSUBSCRIBE. UNSUBACK has no return code and is sent whether or not there was a subscription.
+func (l *link) unsubscribe(c *client, p mqttsn.Unsubscribe) {
+	filter, code := l.filterOf(c, p.TopicIDType, p.TopicID, p.TopicName)
+	if code == mqttsn.Accepted {
+		if _, err := c.s.Unsubscribe([]string{filter}); err != nil {
+			l.takenOver(c)
+			return
+		}
+	} else {
+		l.drop(InvalidTopic)
+	}
+	l.send(&c.peer, mqttsn.Unsuback{MsgID: p.MsgID})
+}
+
+// filterOf returns the filter that SUBSCRIBE or UNSUBSCRIBE means. Two octets with the type of a name are a name and not an id. Wildcards
+// are for names only: in two octets, or behind an id, they make no sense.
+func (l *link) filterOf(c *client, t mqttsn.TopicIDType, id uint16, name string) (filter string, code mqttsn.ReturnCode) {
+	ok := true
+	switch t {
+	case mqttsn.Predefined:
+		filter, ok = l.sp.predefined.name(c.id, id)
+	case mqttsn.Short:
+		filter, ok = shortName(id)
+	default:
+		if topic.ValidFilter(name) != nil {
+			return "", mqttsn.NotSupported
+		}
+		return name, mqttsn.Accepted
+	}
+	if !ok {
+		return "", mqttsn.InvalidTopicID
+	}
+	return filter, mqttsn.Accepted
+}

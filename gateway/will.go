@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"bytes"
+
+	"midge/broker"
+	"midge/broker/mqtt"
+	"midge/broker/topic"
+	"midge/mqttsn"
+)
+
+// will is a client's will as MQTT-SN has it: topic and message are set apart and outlive the session.
+type will struct {
+	topic   string
+	payload []byte
+	qos     mqtt.QoS
+	retain  bool
+}
+
+// message is the will in the broker's words; nil for no will.
+func (w *will) message() *broker.Will {
+	if w == nil {
+		return nil
+	}
+	return &broker.Will{Message: &broker.Message{Topic: w.topic, Payload: w.payload, QoS: w.qos, Retain: w.retain}}
+}
+
+// prompt is the will handshake: CONNECT has come, WILLTOPICREQ or WILLMSGREQ is out (§6.3).
+type prompt struct {
+	connect  mqttsn.Connect
+	will     *will // nil until WILLTOPIC has come
+	tries    int   // repeats of the present request
+	again    bool  // CONNECT was heard once more while the message was awaited
+	retryAt  instant
+	newComer bool // the client was not known before: nothing is left if it gives up
+}
+
+// promptFor begins or continues the will handshake. What the client was before is kept until it is through.
+func (l *link) promptFor(c *client, p mqttsn.Connect) {
+	switch {
+	case c.prompt == nil:
+		c.prompt = new(prompt)
+		l.prompts++
+	case c.prompt.will != nil && !c.prompt.again:
+		c.prompt.again = true // a late copy, unless it comes again: then the device has started anew
+	default:
+		c.prompt.will, c.prompt.again = nil, false
+	}
+	c.prompt.connect = p
+	c.prompt.tries = 0
+	l.promptOut(c)
+	l.schedule(c)
+}
+
+// promptOut sends the request that is due.
+func (l *link) promptOut(c *client) {
+	c.prompt.retryAt = l.t + instant(l.cfg.RetryInterval)
+	if c.prompt.will == nil {
+		l.send(&c.peer, mqttsn.WillTopicReq{})
+		return
+	}
+	l.send(&c.peer, mqttsn.WillMsgReq{})
+}
+
+// promptAgain repeats the request, or gives up: then the client is again what it was before CONNECT.
+func (l *link) promptAgain(c *client) {
+	if c.prompt.tries < l.cfg.RetryCount {
+		c.prompt.tries++
+		l.retransmitted(c)
+		l.promptOut(c)
+		return
+	}
+	l.promptFailed(c)
+}
+
+// promptOver ends the handshake and returns what it has found out, nil if there is none.
+func (l *link) promptOver(c *client) *prompt {
+	pr := c.prompt
+	if pr != nil {
+		c.prompt = nil
+		l.prompts--
+	}
+	return pr
+}
+
+// promptFailed ends the handshake without a connection: the client is again what it was before, if it was anything.
+func (l *link) promptFailed(c *client) {
+	l.promptOver(c)
+	switch {
+	case c.connected():
+		l.schedule(c)
+		l.pump(c)
+	case c.clean:
+		l.sp.forget(c)
+	default:
+		l.unschedule(c)
+		l.sp.rest(c)
+	}
+}
+
+// receivePrompted handles what comes from a client that was asked for its will. Nothing else is taken before the end of it.
+func (l *link) receivePrompted(c *client, p mqttsn.Packet) {
+	switch p := p.(type) {
+	case mqttsn.WillTopic:
+		l.willTopic(c, p)
+	case mqttsn.WillMsg:
+		l.willMessage(c, p)
+	default:
+		l.drop(Unexpected)
+	}
+}
+
+// willTopic handles WILLTOPIC.
+func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
+	pr := c.prompt
+	switch {
+	case p.Empty: // "… indicates that the client wishes to delete the Will topic and the Will message" (§5.4.7)
+		c.will = nil
+		l.admit(c, l.promptOver(c).connect, nil)
+		return
+	case !validWill(p):
+		l.drop(InvalidTopic)
+		l.send(&c.peer, mqttsn.Connack{Code: mqttsn.NotSupported})
+		l.promptFailed(c)
+		return
+	}
+	pr.will = &will{topic: p.Topic, qos: mqtt.QoS(p.QoS), retain: p.Retain}
+	pr.tries, pr.again = 0, false
+	l.promptOut(c)
+	l.schedule(c)
+}
+
+// willMessage handles WILLMSG.
+func (l *link) willMessage(c *client, p mqttsn.WillMsg) {
+	pr := c.prompt
+	if pr.will == nil {
+		l.drop(Unexpected)
+		l.promptOut(c) // it has not understood what is asked
+		return
+	}
+	pr.will.payload = bytes.Clone(p.Data)
+	l.promptOver(c)
+	l.admit(c, pr.connect, pr.will)
+}
+
+func validWill(p mqttsn.WillTopic) bool {
+	return p.QoS >= mqttsn.AtMostOnce && topic.ValidName(p.Topic) == nil
+}
+
+// updateWillTopic handles WILLTOPICUPD; the empty one deletes topic and message (§6.4).
+func (l *link) updateWillTopic(c *client, p mqttsn.WillTopic) {
+	var w *will
+	if !p.Empty {
+		if !validWill(p) {
+			l.drop(InvalidTopic)
+			l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.NotSupported})
+			return
+		}
+		w = &will{topic: p.Topic, qos: mqtt.QoS(p.QoS), retain: p.Retain}
+		if c.will != nil {
+			w.payload = c.will.payload
+		}
+	}
+	if l.setWill(c, w) {
+		l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.Accepted})
+	}
+}
+
+// updateWillMessage handles WILLMSGUPD. Without a topic there is no will whose message could change.
+func (l *link) updateWillMessage(c *client, p mqttsn.WillMsgUpd) {
+	if c.will == nil {
+		l.send(&c.peer, mqttsn.WillMsgResp{Code: mqttsn.NotSupported})
+		return
+	}
+	w := *c.will
+	w.payload = bytes.Clone(p.Data)
+	if l.setWill(c, &w) {
+		l.send(&c.peer, mqttsn.WillMsgResp{Code: mqttsn.Accepted})
+	}
+}
+
+func (l *link) setWill(c *client, w *will) bool {
+	if err := c.s.SetWill(w.message()); err != nil {
+		l.takenOver(c)
+		return false
+	}
+	c.will = w
+	return true
+}
