@@ -8,7 +8,7 @@ type ring[T any] struct {
 }
 
 // ringKeep is the number of slots that an emptied ring keeps for its next use.
-const ringKeep = 64
+const ringKeep = 256
 
 func (r *ring[T]) len() int { return r.n }
 

@@ -107,6 +107,9 @@ func (c *conn) will(now time.Time, w *mqtt.Will) *broker.Will {
 	will := &broker.Will{Message: m}
 	if w.Props != nil {
 		setProperties(m, now, w.Props)
+		if w.Props.Has(mqtt.PropMessageExpiry) { // it begins when the will is published
+			m.Expires, will.Expiry = time.Time{}, time.Duration(w.Props.MessageExpiry)*time.Second
+		}
 		if w.Props.Has(mqtt.PropWillDelay) {
 			will.Delay = time.Duration(w.Props.WillDelay) * time.Second
 		}
