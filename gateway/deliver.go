@@ -192,8 +192,13 @@ func (l *link) publishOf(x *exchange) mqttsn.Publish {
 		TopicIDType: x.kind, TopicID: x.topicID, MsgID: o.ID, Data: o.Message.Payload}
 }
 
-// transmit sends what the exchange's phase asks for and sets its timer.
+// transmit sends what the exchange's phase asks for and sets its timer. To a client that does not listen nothing new is sent; only PUBREL
+// is, because it answers what the client has just said.
 func (l *link) transmit(c *client, x *exchange) {
+	if !c.listens() && x.phase != releasing {
+		x.park()
+		return
+	}
 	switch x.phase {
 	case registering:
 		if x.regID == 0 {
