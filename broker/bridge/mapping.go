@@ -55,8 +55,9 @@ func newMapping(lines []Topic) (mapping, error) {
 // toRemote gives the name upstream of a local topic. ok is false when no line carries it out or the name would be invalid.
 func (m mapping) toRemote(local string) (remote string, line Topic, ok bool) {
 	for _, t := range m {
-		if t.out() && topic.Match(t.local(), local) {
-			remote = t.RemotePrefix + strings.TrimPrefix(local, t.LocalPrefix)
+		rest, has := strings.CutPrefix(local, t.LocalPrefix) // "a/#" matches "a", which does not begin with "a/"
+		if has && t.out() && topic.Match(t.local(), local) {
+			remote = t.RemotePrefix + rest
 			return remote, t, topic.ValidName(remote) == nil
 		}
 	}
@@ -69,8 +70,9 @@ func (m mapping) toLocal(remote string) (local string, line Topic, ok bool) {
 		return "", Topic{}, false
 	}
 	for _, t := range m {
-		if t.in() && topic.Match(t.remote(), remote) {
-			local = t.LocalPrefix + strings.TrimPrefix(remote, t.RemotePrefix)
+		rest, has := strings.CutPrefix(remote, t.RemotePrefix)
+		if has && t.in() && topic.Match(t.remote(), remote) {
+			local = t.LocalPrefix + rest
 			return local, t, topic.ValidName(local) == nil
 		}
 	}
