@@ -59,6 +59,7 @@ type Server struct {
 
 // New returns a Server whose clients become sessions of b.
 func New(b *broker.Broker, cfg Config, log *slog.Logger) *Server {
+	b.Protocols(Protocol)
 	return &Server{broker: b, cfg: cfg.withDefaults(), log: log, conns: make(map[*conn]struct{})}
 }
 

@@ -9,18 +9,34 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"midge/cmd/midge/client"
 )
 
 // cli is the command line.
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the gateway from a configuration."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration and print what it would run."`
+	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`
+	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`
 	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// clientCmd stands for a command that parses its own arguments, so that help lists it.
+type clientCmd struct {
+	Args []string `arg:"" optional:""`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// These two have a grammar of their own.
+	if len(os.Args) > 1 && os.Args[1] == "pub" {
+		os.Exit(client.Pub(ctx, os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "sub" {
+		os.Exit(client.Sub(ctx, os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	k := kong.Parse(&cli{}, kong.Name("midge"), kong.UsageOnError(),
 		kong.Description("MQTT broker, MQTT-SN gateway and bridge for the edge."),
 		kong.BindTo(ctx, (*context.Context)(nil)))

@@ -19,6 +19,7 @@ type runCmd struct {
 	Config  string `short:"c" placeholder:"FILE" help:"Configuration; without it ./config.toml if that exists, else the built-in defaults."`
 	Port    int    `short:"p" placeholder:"PORT" help:"Port of the first MQTT listener, instead of the configured one."`
 	Verbose bool   `short:"v" help:"Log everything, packets too."`
+	Daemon  bool   `short:"d" help:"Run in the background."`
 }
 
 // Run builds the node and runs it until the process is told to stop.
@@ -36,6 +37,12 @@ func (c *runCmd) Run(ctx context.Context) error {
 	}
 	if c.Verbose {
 		cfg.Log.Level = "debug"
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if c.Daemon {
+		return daemonize()
 	}
 	n, err := node.New(cfg, logger(cfg.Log))
 	if err != nil {
@@ -83,6 +90,6 @@ type versionCmd struct{}
 
 // Run prints the version and what it was built from.
 func (versionCmd) Run() error {
-	_, err := fmt.Println(version())
+	_, err := fmt.Println(node.Version)
 	return err
 }

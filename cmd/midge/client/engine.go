@@ -21,6 +21,7 @@ type engine struct {
 	aliases     map[uint16]string  // topic aliases of the server, of this connection
 	limits      serverLimits
 	pingPending bool
+	open        bool // CONNACK has come
 }
 
 // serverLimits are what CONNACK says about the server; without it everything is allowed.
@@ -73,7 +74,7 @@ func newEngine(o *options, debug func(string, ...any)) *engine {
 
 // connect starts a connection.
 func (e *engine) connect(p *mqtt.Connect) {
-	e.out, e.aliases, e.pingPending = e.out[:0], map[uint16]string{}, false
+	e.out, e.aliases, e.pingPending, e.open = e.out[:0], map[uint16]string{}, false, false
 	e.limits = serverLimits{qos: mqtt.ExactlyOnce}
 	e.out = p.Append(e.out)
 	e.debug("Client %s sending CONNECT", e.name)
@@ -127,8 +128,14 @@ func (e *engine) unsubscribe(filter string, props *mqtt.Properties) {
 }
 
 // handle takes one packet of the server. An error ends the program: the server does not speak MQTT.
+//
+// "The CONNACK Packet … MUST be the first packet sent from the Server to the Client" [MQTT-3.2.0-1]; there is only one [MQTT-3.2.0-2].
 func (e *engine) handle(first byte, body []byte) (event, error) {
-	switch mqtt.PacketType(first >> 4) {
+	t := mqtt.PacketType(first >> 4)
+	if e.open == (t == mqtt.TypeConnack) {
+		return event{}, fmt.Errorf("%v comes where it must not", t)
+	}
+	switch t {
 	case mqtt.TypeConnack:
 		return e.handleConnack(first, body)
 	case mqtt.TypePublish:
@@ -152,7 +159,7 @@ func (e *engine) handle(first byte, body []byte) (event, error) {
 		e.debug("Client %s received DISCONNECT (%d)", e.name, p.Reason)
 		return event{kind: disconnectedByServer, reason: p.Reason, props: p.Props}, err
 	}
-	return event{}, fmt.Errorf("the server sent %v, which only clients send", mqtt.PacketType(first>>4))
+	return event{}, fmt.Errorf("the server sent %v, which only clients send", t)
 }
 
 func (e *engine) handleConnack(first byte, body []byte) (event, error) {
@@ -167,6 +174,7 @@ func (e *engine) handleConnack(first byte, body []byte) (event, error) {
 	if p.Reason != mqtt.Success {
 		return event{kind: refused, reason: p.Reason, props: p.Props}, nil
 	}
+	e.open = true
 	if !p.SessionPresent {
 		clear(e.received) // the server has forgotten them, and will use their identifiers for others
 	}

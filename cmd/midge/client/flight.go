@@ -38,11 +38,12 @@ func (e *engine) publish(f *flight) (uint16, error) {
 	case len(f.payload) > mqtt.MaxRemainingLength-1<<18: // room for the largest topic and properties
 		return 0, errSize
 	}
+	last := e.lastID
 	if f.qos != mqtt.AtMostOnce {
 		f.id = e.newID()
 	}
 	if size := e.append(f, false); e.limits.packetMax != 0 && size > int(e.limits.packetMax) {
-		e.out = e.out[:len(e.out)-size]
+		e.out, e.lastID = e.out[:len(e.out)-size], last
 		return 0, errSize
 	}
 	if f.qos != mqtt.AtMostOnce {

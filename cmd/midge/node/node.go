@@ -9,21 +9,28 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"midge/broker"
+	"midge/broker/bridge"
 	"midge/broker/listener"
 	"midge/cmd/midge/config"
+	"midge/gateway"
 )
 
 // A Node is one Midge, built but not yet running. Its sockets are open: what could not be opened was said by New.
 type Node struct {
-	log    *slog.Logger
-	Broker *broker.Broker
-	Server *listener.Server
+	log     *slog.Logger
+	Broker  *broker.Broker
+	Server  *listener.Server
+	Gateway *gateway.Gateway
+	links   []link
+	bridges []*bridge.Bridge
 
 	parts []part
-	undo  []func() // closes what New opened, if Run is never called
+	undo  []func() // closes what New opened; harmless when that is closed already
+	ready atomic.Bool
 }
 
 // part is something that runs until its context ends.
@@ -35,20 +42,31 @@ type part struct {
 // New opens everything that cfg names. On an error nothing stays open.
 func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 	n = &Node{log: log, Broker: broker.New(broker.Limits{})}
-	defer func() {
-		if err != nil {
-			n.Close()
-		}
-	}()
-	n.Broker.Protocols(listener.Protocol)
 	n.add("broker", n.Broker.Run)
 	n.Server = listener.New(n.Broker, listener.Config{}, log)
-	for _, l := range cfg.Listeners {
-		if err := n.listen(l); err != nil {
-			return nil, err
-		}
+	n.Gateway = gateway.New(n.Broker, gatewayConfig(cfg.Gateway), log)
+	if err := n.open(cfg); err != nil {
+		n.Close()
+		return nil, err
 	}
 	return n, nil
+}
+
+func (n *Node) open(cfg *config.Config) error {
+	for _, l := range cfg.Listeners {
+		if err := n.listen(l); err != nil {
+			return err
+		}
+	}
+	for _, l := range cfg.Links {
+		if err := n.link(l); err != nil {
+			return err
+		}
+	}
+	for _, b := range cfg.Bridges {
+		n.bridge(b, cfg.Node.Name())
+	}
+	return n.http(cfg.HTTP)
 }
 
 func (n *Node) add(name string, run func(context.Context) error) {
@@ -61,7 +79,7 @@ func (n *Node) listen(l config.Listener) error {
 		return InUse("MQTT listener", l.Address, err)
 	}
 	n.undo = append(n.undo, func() { nl.Close() })
-	n.log.Info("listening for MQTT", "address", nl.Addr())
+	n.log.Info("listening for MQTT", "address", nl.Addr().String())
 	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl) })
 	return nil
 }
@@ -94,6 +112,8 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
+	n.ready.Store(true)
+	n.log.Info("midge is ready")
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"runtime"
@@ -7,6 +7,9 @@ import (
 
 // release is the version of this source.
 const release = "0.1.0"
+
+// Version says which midge this is: release, commit, Go and system.
+var Version = version()
 
 func version() string {
 	v := "midge version " + release

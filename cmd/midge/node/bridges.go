@@ -1,0 +1,27 @@
+package node
+
+import (
+	"midge/broker/bridge"
+	"midge/broker/mqtt"
+	"midge/cmd/midge/config"
+)
+
+var directions = map[string]bridge.Direction{"out": bridge.Out, "in": bridge.In, "both": bridge.Both}
+
+func (n *Node) bridge(b config.Bridge, node string) {
+	c := bridge.Config{
+		Name: b.Name, Node: node, Address: b.Address, ClientID: b.ClientIDAt(node), Username: b.Username, Password: b.Password,
+		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile,
+		KeepAlive: b.KeepAlive.Duration, MaxInflight: b.MaxInflight, AvailabilityTopic: b.AvailabilityAt(node),
+	}
+	if c.AvailabilityTopic == "" {
+		c.AvailabilityTopic = "-"
+	}
+	for _, t := range b.Topics {
+		c.Topics = append(c.Topics, bridge.Topic{Filter: t.Filter, Direction: directions[t.Direction], QoS: mqtt.QoS(t.QoS),
+			LocalPrefix: t.LocalPrefix, RemotePrefix: t.RemotePrefix})
+	}
+	br := bridge.New(n.Broker, c, n.log)
+	n.bridges = append(n.bridges, br)
+	n.add("bridge "+b.Name, br.Run)
+}
