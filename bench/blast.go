@@ -11,11 +11,19 @@ import (
 type publisher interface {
 	// run sends until the deadline and waits for the acknowledgements that are due then. It ends early when the connection is closed.
 	run(until time.Time) error
-	// sent is how many messages went out; valid after run.
-	sent() int64
+	source
 	// close ends the connections and with them a run that is under way.
 	close()
 }
+
+// A source is what a subscriber's due is counted from.
+type source interface {
+	// sent is how many messages went out; valid when the run of their publisher has ended.
+	sent() int64
+}
+
+// drainTime bounds the wait for a server that does not read, or does not acknowledge, after the deadline of a run.
+const drainTime = 20 * time.Second
 
 // blastBuffer is about what one write of a blast holds, in octets.
 const blastBuffer = 64 << 10
@@ -47,12 +55,13 @@ func (b *blast) sent() int64 { return int64(b.seq) }
 func (b *blast) close()      { b.conn.Close() }
 
 func (b *blast) run(until time.Time) error {
+	b.conn.SetDeadline(until.Add(drainTime))
 	for time.Now().Before(until) {
 		for at := b.stride - payloadSize + 4; at < len(b.buf); at += b.stride {
 			binary.BigEndian.PutUint32(b.buf[at:], b.seq)
 			b.seq++
 		}
-		if n, err := b.conn.Write(b.buf); err != nil {
+		if n, err := b.Write(b.buf); err != nil {
 			b.seq -= uint32((len(b.buf) - n) / b.stride)
 			return fmt.Errorf("publish at QoS 0: %w", err)
 		}

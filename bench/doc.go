@@ -11,7 +11,7 @@
 //
 // The generator shares the machine with the server, so it must cost little: packets are written by hand, QoS 0 goes
 // out in writes of about 64 KB, one read is parsed to its end and answered with one write, nothing is allocated
-// per message, and slow publishers are file descriptors without a goroutine. Writes block: a server that does not read its
+// per message, and all but QoS 0 runs over descriptors that one goroutine serves by epoll or in turn. Writes block: a server that does not read its
 // socket slows its publishers, and only what it took and did not deliver counts as lost.
 //
 // Each run has a server of its own, started for it and stopped after it, and servers take turns (A B C A B C), so that

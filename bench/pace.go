@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -54,24 +52,4 @@ func nap(d time.Duration) {
 		ts := unix.NsecToTimespec(d.Nanoseconds())
 		unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 	}
-}
-
-// detach returns a second, non-blocking descriptor of conn that the runtime's poller does not know, so that what arrives
-// there wakes no goroutine. Closing conn, which the caller does, leaves it open.
-func detach(conn syscall.Conn) (fd int, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return -1, fmt.Errorf("detach connection: %w", err)
-	}
-	var dupErr error
-	err = raw.Control(func(old uintptr) {
-		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
-	})
-	if err == nil {
-		err = dupErr
-	}
-	if err != nil {
-		return -1, fmt.Errorf("detach connection: %w", err)
-	}
-	return fd, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ func slowPublishers(ctx context.Context, tgt target, sc scale) (figures, error) 
 	if err == nil {
 		s := &slow{grain: sc.grain}
 		t.pubs = []publisher{s}
-		t.subs[0].sources = t.pubs
+		t.subs[0].sources = t.sources()
 		err = s.connect(ctx, tgt.mqtt, sc.slow)
 	}
 	if err != nil {
@@ -52,12 +51,10 @@ func (s *slow) connect(ctx context.Context, addr string, n int) error {
 		if err != nil {
 			return err
 		}
-		fd, err := detach(st.conn.(syscall.Conn))
-		st.conn.Close()
+		fd, err := s.detach(st)
 		if err != nil {
 			return err
 		}
-		s.add(fd)
 		s.pubs = append(s.pubs, slowPublisher{fd: fd, topic: fmt.Sprintf("slow/%d", i)})
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -27,7 +26,7 @@ func runSN(ctx context.Context, tgt target, sc scale, n int, p publisher, client
 	t := traffic{pubs: []publisher{p}}
 	err := t.addSubscriber(ctx, tgt, "sn/+", 1, n)
 	if err == nil {
-		t.subs[0].sources = t.pubs
+		t.subs[0].sources = t.sources()
 		err = clients.connect(tgt.sn, n)
 	}
 	if err != nil {
@@ -45,7 +44,7 @@ type snLoop struct{ snClients }
 func (s *snLoop) run(until time.Time) error {
 	s.begin()
 	defer s.done()
-	ep, err := s.watch()
+	ep, err := newEpoll(s.fds)
 	if err != nil {
 		return err
 	}
@@ -58,32 +57,16 @@ func (s *snLoop) run(until time.Time) error {
 	return s.loop(ep, until)
 }
 
-// watch makes an epoll descriptor whose events carry a client's index.
-func (s *snLoop) watch() (ep int, err error) {
-	ep, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return -1, fmt.Errorf("watch MQTT-SN clients: %w", err)
-	}
-	for i, c := range s.clients {
-		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
-		if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
-			unix.Close(ep)
-			return -1, fmt.Errorf("watch MQTT-SN client %d: %w", i, err)
-		}
-	}
-	return ep, nil
-}
-
 func (s *snLoop) loop(ep int, until time.Time) error {
 	events := make([]unix.EpollEvent, len(s.clients))
 	open, checked := len(s.clients), time.Now()
 	for open > 0 {
-		n, err := unix.EpollWait(ep, events, 100)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("wait for MQTT-SN clients: %w", err)
+		ready, err := waitEpoll(ep, events)
+		if err != nil {
+			return err
 		}
 		now := time.Now()
-		for _, ev := range events[:max(n, 0)] {
+		for _, ev := range ready {
 			closed, err := s.turn(s.clients[ev.Fd], now, now.Before(until))
 			if err != nil {
 				return fmt.Errorf("MQTT-SN client %d: %w", ev.Fd, err)

@@ -3,15 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
 
 // A stream is a connection whose reads are parsed to their end.
 type stream struct {
-	conn       net.Conn
-	buf        []byte
-	start, end int // unread octets are buf[start:end]
+	io.ReadWriter          // conn, or the socket that took its place
+	conn          net.Conn // what was dialled
+	buf           []byte
+	start, end    int // unread octets are buf[start:end]
 }
 
 // fill reads once, after moving the half packet that is left to the front.
@@ -21,7 +23,7 @@ func (s *stream) fill() error {
 	if s.end == len(s.buf) {
 		return fmt.Errorf("a packet is longer than the read buffer of %d octets", len(s.buf))
 	}
-	n, err := s.conn.Read(s.buf[s.end:])
+	n, err := s.Read(s.buf[s.end:])
 	s.end += n
 	if n > 0 {
 		return nil
@@ -65,7 +67,7 @@ func connect(ctx context.Context, addr, clientID string, bufSize int) (*stream, 
 	if err != nil {
 		return nil, fmt.Errorf("connect %s: %w", clientID, err)
 	}
-	s := &stream{conn: conn, buf: make([]byte, bufSize)}
+	s := &stream{ReadWriter: conn, conn: conn, buf: make([]byte, bufSize)}
 	if err := s.open(clientID); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect %s: %w", clientID, err)
@@ -76,7 +78,7 @@ func connect(ctx context.Context, addr, clientID string, bufSize int) (*stream, 
 func (s *stream) open(clientID string) error {
 	s.conn.SetDeadline(time.Now().Add(handshakeTime))
 	defer s.conn.SetDeadline(time.Time{})
-	if _, err := s.conn.Write(appendConnect(nil, clientID)); err != nil {
+	if _, err := s.Write(appendConnect(nil, clientID)); err != nil {
 		return err
 	}
 	body, err := s.expect(headConnack)
@@ -93,7 +95,7 @@ func (s *stream) open(clientID string) error {
 func (s *stream) subscribe(filter string, qos byte) error {
 	s.conn.SetDeadline(time.Now().Add(handshakeTime))
 	defer s.conn.SetDeadline(time.Time{})
-	if _, err := s.conn.Write(appendSubscribe(nil, 1, filter, qos)); err != nil {
+	if _, err := s.Write(appendSubscribe(nil, 1, filter, qos)); err != nil {
 		return fmt.Errorf("subscribe to %s: %w", filter, err)
 	}
 	body, err := s.expect(headSuback)

@@ -16,8 +16,9 @@ type subscriber struct {
 	*stream
 	ledger
 	qos     byte
-	sources []publisher // those whose every message it is to get
-	out     []byte      // acknowledgements of the read in hand
+	sources []source // those whose every message it is to get
+	looped  bool     // a loop drives it, not run
+	out     []byte   // acknowledgements of the read in hand
 
 	// Written by run once a read, for settle.
 	got  atomic.Int64 // ledger.once
@@ -49,10 +50,16 @@ func (s *subscriber) due() (n int64) {
 // run reads until the connection is closed. start is the zero of last.
 func (s *subscriber) run(start time.Time) {
 	for s.err == nil {
-		if s.err = s.fill(); s.err == nil {
-			s.err = s.takeAll(start)
-		}
+		s.err = s.step(start)
 	}
+}
+
+// step reads once, enters what came and answers.
+func (s *subscriber) step(start time.Time) error {
+	if err := s.fill(); err != nil {
+		return err
+	}
+	return s.takeAll(start)
 }
 
 func (s *subscriber) takeAll(start time.Time) error {
@@ -78,7 +85,7 @@ func (s *subscriber) takeAll(start time.Time) error {
 	if len(s.out) == 0 {
 		return nil
 	}
-	_, err := s.conn.Write(s.out)
+	_, err := s.Write(s.out)
 	return err
 }
 

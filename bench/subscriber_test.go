@@ -2,16 +2,12 @@ package main
 
 import (
 	"io"
-	"net"
 	"testing"
 	"time"
 )
 
 // endless is a connection whose reads always give the same whole packets.
-type endless struct {
-	net.Conn
-	data []byte
-}
+type endless struct{ data []byte }
 
 func (e endless) Read(b []byte) (int, error)  { return copy(b, e.data), nil }
 func (e endless) Write(b []byte) (int, error) { return io.Discard.Write(b) }
@@ -26,7 +22,7 @@ func TestTakeRunAgreesWithTake(t *testing.T) {
 	}
 	data = append(data, 0x30, 3, 0, 1, 'a') // no payload: alien
 	for cut := range data {
-		s := subscriber{stream: &stream{conn: endless{}, buf: make([]byte, 4096)}, ledger: newLedger(2)}
+		s := subscriber{stream: &stream{ReadWriter: endless{}, buf: make([]byte, 4096)}, ledger: newLedger(2)}
 		for _, part := range [][]byte{data[:cut], data[cut:]} {
 			copy(s.buf, s.buf[s.start:s.end])
 			s.start, s.end = 0, s.end-s.start
@@ -50,7 +46,7 @@ func BenchmarkSubscriber(b *testing.B) {
 			for range batch {
 				data = appendPublish(data, "bench/0", qos, 1, 0, 0)
 			}
-			s := subscriber{stream: &stream{conn: endless{data: data}, buf: make([]byte, subscriberBuffer)}, ledger: newLedger(1)}
+			s := subscriber{stream: &stream{ReadWriter: endless{data: data}, buf: make([]byte, subscriberBuffer)}, ledger: newLedger(1)}
 			start := time.Now()
 			b.ReportAllocs()
 			for n := 0; n < b.N; n += batch {

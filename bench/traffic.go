@@ -57,7 +57,9 @@ func (t *traffic) run(ctx context.Context, pid int, budget time.Duration) (figur
 	}
 	var reading sync.WaitGroup
 	for _, s := range t.subs {
-		reading.Go(func() { s.run(m.start) })
+		if !s.looped {
+			reading.Go(func() { s.run(m.start) })
+		}
 	}
 	err = t.publish(m.start.Add(budget))
 	t.settle(ctx)

@@ -3,11 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 )
-
-// drainTime bounds the wait for acknowledgements after the deadline of a run.
-const drainTime = 20 * time.Second
 
 // A windowed publisher keeps a fixed number of QoS 1 or 2 messages open: as many go out as one read has completed.
 type windowed struct {
@@ -33,27 +29,31 @@ func newWindowed(ctx context.Context, addr, topic string, qos byte, number uint3
 }
 
 func (w *windowed) sent() int64 { return int64(w.seq) }
-func (w *windowed) close()      { w.conn.Close() }
 
-func (w *windowed) run(until time.Time) error {
-	w.conn.SetDeadline(until.Add(drainTime))
-	for {
-		if time.Now().Before(until) {
-			w.refill()
-		}
-		if len(w.out) > 0 {
-			if _, err := w.conn.Write(w.out); err != nil {
-				return fmt.Errorf("publish at QoS %d: %w", w.qos, err)
-			}
-			w.out = w.out[:0]
-		}
-		if w.open == 0 {
-			return nil
-		}
-		if err := w.takeAll(); err != nil {
-			return fmt.Errorf("wait for %d acknowledgements at QoS %d: %w", w.open, w.qos, err)
-		}
+// launch sends the first window.
+func (w *windowed) launch() error {
+	w.refill()
+	return w.flush()
+}
+
+// step reads once and answers; with more it fills the window again.
+func (w *windowed) step(more bool) error {
+	if err := w.takeAll(); err != nil {
+		return err
 	}
+	if more {
+		w.refill()
+	}
+	return w.flush()
+}
+
+func (w *windowed) flush() error {
+	if len(w.out) == 0 {
+		return nil
+	}
+	_, err := w.Write(w.out)
+	w.out = w.out[:0]
+	return err
 }
 
 func (w *windowed) refill() {

@@ -48,7 +48,7 @@ func (t *traffic) buildFanIn(ctx context.Context, tgt target, sc scale) error {
 		}
 		t.pubs = append(t.pubs, p)
 	}
-	t.subs[0].sources = t.pubs
+	t.subs[0].sources = t.sources()
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (t *traffic) buildFanOut(ctx context.Context, tgt target, sc scale) error {
 	}
 	t.pubs = append(t.pubs, p)
 	for _, s := range t.subs {
-		s.sources = t.pubs
+		s.sources = t.sources()
 	}
 	return nil
 }
@@ -91,6 +91,8 @@ func pairs(qos byte) func(context.Context, target, scale) (figures, error) {
 }
 
 func (t *traffic) buildPairs(ctx context.Context, tgt target, sc scale, qos byte) error {
+	l := &loop{}
+	t.pubs = []publisher{l}
 	for i := range sc.publisher {
 		topic := fmt.Sprintf("pair/%d", i)
 		if err := t.addSubscriber(ctx, tgt, topic, qos, sc.publisher); err != nil {
@@ -100,10 +102,20 @@ func (t *traffic) buildPairs(ctx context.Context, tgt target, sc scale, qos byte
 		if err != nil {
 			return err
 		}
-		t.pubs = append(t.pubs, p)
-		t.subs[i].sources = []publisher{p}
+		t.subs[i].sources = []source{p}
+		if err := l.add(p, t.subs[i]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (t *traffic) sources() []source {
+	var all []source
+	for _, p := range t.pubs {
+		all = append(all, p)
+	}
+	return all
 }
 
 // addSubscriber connects one more; publishers is how many publisher numbers the run has.
