@@ -28,7 +28,7 @@ func TestMistakesGetOneSentence(t *testing.T) {
 		{Config{Link: link, Sleep: -0.1}, "share of sleepers is -0.1"},
 		{Config{Link: link, Duration: -1}, "negative"},
 		{Config{Link: "127.0.0.1:1883"}, "udp://127.0.0.1:1883"},
-		{Config{Link: "host"}, "does not say of what kind it is"},
+		{Config{Link: "host"}, "is not a URL such as udp://127.0.0.1:1883"},
 		{Config{Link: "udp://127.0.0.1"}, "must be udp://HOST:PORT"},
 		{Config{Link: "udp://:1883"}, "must be udp://HOST:PORT"},
 		{Config{Link: "udp://127.0.0.1:1883/x?y=1"}, "something after the port"},

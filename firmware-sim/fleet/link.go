@@ -28,7 +28,7 @@ func (n narrow) MTU() int { return min(n.mtu, n.Link.MTU()) }
 // serial:///dev/ttyX?baud=115200&framing=raw one line for all devices. Exactly one of open and shared is not nil.
 func ParseLink(link string) (open func(device int) (transports.Link, error), shared func() (transports.Link, error), err error) {
 	u, err := url.Parse(link)
-	if err != nil {
+	if err != nil || !strings.Contains(link, "://") {
 		return nil, nil, fmt.Errorf("link %q is not a URL such as udp://127.0.0.1:1883", link)
 	}
 	switch u.Scheme {
@@ -38,8 +38,6 @@ func ParseLink(link string) (open func(device int) (transports.Link, error), sha
 		shared, err = parseSerial(link, u)
 	case "xbee":
 		err = fmt.Errorf("link %q: XBee radios are not simulated yet; use udp:// or serial://", link)
-	case "":
-		err = fmt.Errorf("link %q does not say of what kind it is; write for example udp://127.0.0.1:1883", link)
 	default:
 		err = fmt.Errorf("link %q: there are udp:// and serial://, not %s://", link, u.Scheme)
 	}
