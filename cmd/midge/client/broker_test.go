@@ -110,21 +110,30 @@ func (b *broker) follow(out io.Reader) {
 // wait waits until a line of the broker's log, since it was started, holds the text.
 func (b *broker) wait(text string) {
 	b.t.Helper()
+	b.waitTimes(text, 1)
+}
+
+// waitTimes waits until so many lines hold the text.
+func (b *broker) waitTimes(text string, times int) {
+	b.t.Helper()
 	deadline := time.After(patience)
 	for {
 		b.mu.Lock()
+		found := 0
 		for _, l := range b.lines {
 			if strings.Contains(l, text) {
-				b.mu.Unlock()
-				return
+				found++
 			}
 		}
 		more := b.more
 		b.mu.Unlock()
+		if found >= times {
+			return
+		}
 		select {
 		case <-more:
 		case <-deadline:
-			b.t.Fatalf("the broker logs %q within %v", text, patience)
+			b.t.Fatalf("the broker logs %q %d times within %v", text, times, patience)
 		}
 	}
 }
