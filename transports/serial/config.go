@@ -1,0 +1,107 @@
+package serial
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// What a Config leaves at zero.
+const (
+	baudDefault = 115200
+	mtuDefault  = 1024  // octets; a message of that length takes 1.1 s at 9600 baud
+	mtuMax      = 65535 // the most that Length can say (§5.2.1)
+	gapLeast    = 50 * time.Millisecond
+	gapOctets   = 5
+)
+
+// Config says which line and how.
+type Config struct {
+	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, which survives replugging
+	Baud          int           // bits per second; 0 is 115,200, with FromStream and OnPty no pace at all
+	Framing       string        // "raw" (also for "") or "hdlc"
+	MTU           int           // longest message in octets; 0 is 1,024
+	Gap           time.Duration // silence that ends a damaged raw message; 0 is 50 ms or five octets on the line, whichever is longer
+	WaitForDevice bool          // Open succeeds without the device and the link waits for it
+}
+
+// settings are a Config made definite.
+type settings struct {
+	Config
+	framing Framing
+	octet   time.Duration // on the line, with start and stop bit; 0 without Baud
+}
+
+func (c Config) settle() (settings, error) {
+	s := settings{Config: c}
+	if s.MTU == 0 {
+		s.MTU = mtuDefault
+	}
+	switch {
+	case c.Baud != 0 && (c.Baud < 50 || c.Baud > 20_000_000):
+		return s, fmt.Errorf("baud rate of serial device %s is %d, must be 50 to 20000000", c.Device, c.Baud)
+	case s.MTU < 2 || s.MTU > mtuMax:
+		return s, fmt.Errorf("MTU of serial device %s is %d, must be 2 to %d", c.Device, c.MTU, mtuMax)
+	case c.Gap < 0:
+		return s, fmt.Errorf("gap of serial device %s is %v, must not be negative", c.Device, c.Gap)
+	}
+	var err error
+	if s.framing, err = FramingByName(c.Framing); err != nil {
+		return s, err
+	}
+	if c.Baud > 0 {
+		s.octet = 10 * time.Second / time.Duration(c.Baud)
+	}
+	if s.Gap == 0 {
+		s.Gap = max(gapLeast, gapOctets*s.octet)
+	}
+	return s, nil
+}
+
+// Open opens a serial device. The error is one sentence that names it.
+func Open(c Config) (*Link, error) {
+	if c.Device == "" {
+		return nil, fmt.Errorf("serial link without a device, e.g. \"/dev/ttyUSB0\"")
+	}
+	if c.Baud == 0 {
+		c.Baud = baudDefault
+	}
+	s, err := c.settle()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := openPort(c.Device, c.Baud)
+	if err != nil && !c.WaitForDevice {
+		return nil, err
+	}
+	return newLink(s, func() (*line, error) { return openPort(c.Device, c.Baud) }, ln, err), nil
+}
+
+// FromStream makes a link of a stream of octets, e.g. the end of a Pty. The link owns it from now on. Closing the stream must end a
+// Read and a Write that wait. It is not reopened: its error ends the link.
+func FromStream(rwc io.ReadWriteCloser, c Config) (*Link, error) {
+	if c.Device == "" {
+		c.Device = "stream"
+	}
+	s, err := c.settle()
+	if err != nil {
+		return nil, err
+	}
+	return newLink(s, nil, lineOf(rwc), nil), nil
+}
+
+// OnPty makes a pseudo-terminal and a link on its near end, the device's; path is the far end, which a gateway opens as a serial port. Only Linux has it.
+func OnPty(c Config) (l *Link, path string, err error) {
+	pty, err := OpenPty()
+	if err != nil {
+		return nil, "", err
+	}
+	if c.Device == "" {
+		c.Device = "pseudo-terminal of " + pty.Path()
+	}
+	if l, err = FromStream(pty, c); err != nil {
+		pty.Close()
+		return nil, "", err
+	}
+	return l, pty.Path(), nil
+}

@@ -1,0 +1,83 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"go.bug.st/serial"
+)
+
+// port is a Port of the driver with what it leaves open.
+type port struct{ serial.Port }
+
+// openPort opens a device at 8N1. The error is one sentence.
+func openPort(device string, baud int) (*line, error) {
+	p, err := serial.Open(device, &serial.Mode{BaudRate: baud, DataBits: 8, Parity: serial.NoParity, StopBits: serial.OneStopBit})
+	if err != nil {
+		return nil, openError(device, baud, err)
+	}
+	if err := usable(p); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("serial device %s: %w", device, err)
+	}
+	return &line{stream: port{p}, timed: true, locked: setNonblock(p), timeout: -1}, nil
+}
+
+// Read reads; 0 and nil mean that nothing came. The driver waits by select(2), which knows descriptors below
+// 1,024 only and panics beyond: that is one lost line and not the end of the broker.
+func (p port) Read(b []byte) (n int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			n, err = 0, fmt.Errorf("the driver failed: %v", r)
+		}
+	}()
+	n, err = p.Port.Read(b)
+	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR) {
+		return n, nil
+	}
+	return n, err
+}
+
+// openError says what went wrong in the words of the person at the box.
+func openError(device string, baud int, err error) error {
+	var p *serial.PortError
+	code := serial.PortErrorCode(-1)
+	if errors.As(err, &p) {
+		code = p.Code()
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || code == serial.PortNotFound:
+		return &openFailure{fmt.Sprintf("serial device %s does not exist", device), err}
+	case errors.Is(err, fs.ErrPermission) || code == serial.PermissionDenied:
+		return &openFailure{fmt.Sprintf("serial device %s may not be opened by this user (on most systems the group dialout may)", device), err}
+	case code == serial.PortBusy:
+		return &openFailure{fmt.Sprintf("serial device %s is in use by another program", device), err}
+	case code == serial.InvalidSpeed:
+		return &openFailure{fmt.Sprintf("serial device %s does not take %d baud", device, baud), err}
+	case code == serial.InvalidSerialPort:
+		return fmt.Errorf("%s is not a serial device, or does not take %d baud: %w", device, baud, err)
+	}
+	return fmt.Errorf("open serial device %s: %w", device, err)
+}
+
+// openFailure is one sentence for a cause that errors.Is and errors.As still find.
+type openFailure struct {
+	sentence string
+	err      error
+}
+
+func (e *openFailure) Error() string { return e.sentence }
+
+func (e *openFailure) Unwrap() error { return e.err }
+
+// goneBecause says why a line that was open failed.
+func goneBecause(err error) string {
+	var p *serial.PortError
+	switch {
+	case errors.As(err, &p) && p.Code() == serial.PortClosed, errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV):
+		return "it was unplugged or its other end was closed"
+	}
+	return err.Error()
+}

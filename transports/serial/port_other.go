@@ -1,0 +1,16 @@
+//go:build !unix
+
+package serial
+
+import "go.bug.st/serial"
+
+func setNonblock(serial.Port) bool { return false }
+
+func usable(serial.Port) error { return nil }
+
+// parking is for systems where low descriptors are scarce.
+type parking struct{}
+
+func (*parking) occupy() {}
+
+func (*parking) leave() {}

@@ -1,0 +1,235 @@
+package serial
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"midge/transports"
+	"midge/transports/linktest"
+)
+
+// fast is a rate at which tests need not wait for the line: 2.5 µs for an octet.
+const fast = 4_000_000
+
+func TestConforms(t *testing.T) {
+	for _, framing := range Framings() {
+		t.Run(framing, func(t *testing.T) {
+			linktest.Conformance(t, func(t *testing.T) (transports.Link, func() transports.Link) {
+				device, path, err := OnPty(Config{Framing: framing, MTU: 2000})
+				if err != nil {
+					t.Fatal(err)
+				}
+				gateway := openLine(t, Config{Device: path, Baud: fast, Framing: framing, MTU: 2000})
+				return gateway, func() transports.Link { return device }
+			})
+		})
+	}
+}
+
+func openLine(t *testing.T, c Config) *Link {
+	t.Helper()
+	l, err := Open(c)
+	if err != nil {
+		t.Fatalf("Open(%+v): %v", c, err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// reader reads a link into a channel, so that a test can give up waiting.
+func reader(l *Link) <-chan []byte {
+	c := make(chan []byte, 64)
+	go func() {
+		defer close(c)
+		for {
+			f := frames(1)
+			if _, err := l.ReadFrames(f); err != nil {
+				return
+			}
+			c <- f[0].Data
+		}
+	}()
+	return c
+}
+
+func wantOn(t *testing.T, c <-chan []byte, sentence string, want []byte) {
+	t.Helper()
+	select {
+	case got := <-c:
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%s: got %x, want %x", sentence, got, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s: nothing came in 10 s", sentence)
+	}
+}
+
+// TestUnplugAndReplug: the gateway's device is a symbolic link, as in /dev/serial/by-id, to a pseudo-terminal that goes away and to another
+// that comes in its place.
+func TestUnplugAndReplug(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usb-adapter")
+	plug := func() (*Link, <-chan []byte) {
+		device, pts, err := OnPty(Config{Framing: "hdlc"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { device.Close() })
+		if err := os.Symlink(pts, path); err != nil {
+			t.Fatal(err)
+		}
+		return device, reader(device)
+	}
+	device, heard := plug()
+	gateway := openLine(t, Config{Device: path, Baud: fast, Framing: "hdlc"})
+	received := reader(gateway)
+	device.WriteFrames([]transports.Frame{{Data: linktest.Message(20, 1)}})
+	wantOn(t, received, "the device is heard", linktest.Message(20, 1))
+
+	os.Remove(path)
+	device.Close() // the adapter is pulled out
+	for range heard {
+	}
+	// ReadFrames finds out by itself; the next thing that it delivers comes from the new device.
+	device, heard = plug()
+	up := func() bool { s := gateway.Stats(); return s.Up && s.Errors[transports.ReasonReopen] == 1 }
+	for deadline := time.Now().Add(10 * time.Second); !up(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the link comes back by itself: %+v", gateway.Stats())
+		}
+	}
+	device.WriteFrames([]transports.Frame{{Data: linktest.Message(21, 1)}})
+	wantOn(t, received, "the device is heard again", linktest.Message(21, 1))
+	gateway.WriteFrames([]transports.Frame{{Data: linktest.Message(22, 1)}})
+	wantOn(t, heard, "and hears", linktest.Message(22, 1))
+	device.Close()
+	gateway.Close()
+	for range received {
+	}
+	for range heard {
+	}
+}
+
+func TestWaitForDevice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usb-adapter")
+	gateway := openLine(t, Config{Device: path, Baud: fast, WaitForDevice: true})
+	if s := gateway.Stats(); s.Up || s.Why != "serial device "+path+" does not exist" {
+		t.Errorf("a link that waits for its device is down and says why: %+v", s)
+	}
+	received := reader(gateway)
+	device, pts, err := OnPty(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	if err := os.Symlink(pts, path); err != nil {
+		t.Fatal(err)
+	}
+	device.WriteFrames([]transports.Frame{{Data: linktest.Message(20, 1)}})
+	wantOn(t, received, "the device is heard once it is there", linktest.Message(20, 1))
+	gateway.Close()
+	for range received {
+	}
+}
+
+// TestLineCanBeOpenedAgain: a gateway that restarts finds the same pseudo-terminal.
+func TestLineCanBeOpenedAgain(t *testing.T) {
+	device, path, err := OnPty(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	for i := range 3 {
+		gateway := openLine(t, Config{Device: path, Baud: fast})
+		received := reader(gateway)
+		device.WriteFrames([]transports.Frame{{Data: linktest.Message(20, byte(i))}})
+		wantOn(t, received, "the device is heard by every gateway in turn", linktest.Message(20, byte(i)))
+		gateway.Close()
+		for range received {
+		}
+	}
+}
+
+// TestCloseOfAStuckLine: nobody reads the other end and the kernel's buffers are full.
+func TestCloseOfAStuckLine(t *testing.T) {
+	pty, err := OpenPty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pty.Close()
+	gateway := openLine(t, Config{Device: pty.Path(), Baud: fast})
+	if !gateway.line.locked {
+		t.Fatal("the driver's descriptor is found, so that a write does not wait")
+	}
+	for range 400 {
+		gateway.WriteFrames([]transports.Frame{{Data: linktest.Message(1000, 1)}})
+	}
+	begun := time.Now()
+	gateway.Close()
+	if took := time.Since(begun); took > closeGrace+2*time.Second {
+		t.Errorf("Close takes not much longer than %v: %v", closeGrace, took)
+	}
+	s := gateway.Stats()
+	if s.Errors[transports.ReasonQueueFull] == 0 || s.Errors[transports.ReasonSend]+s.Errors[transports.ReasonDown] == 0 {
+		t.Errorf("what found no room and what was given up are counted: %+v", s)
+	}
+	if sum := s.FramesOut + s.Errors[transports.ReasonQueueFull] + s.Errors[transports.ReasonSend] + s.Errors[transports.ReasonDown]; sum != 400 {
+		t.Errorf("every frame is counted once: %d of 400", sum)
+	}
+}
+
+// TestDescriptorsBeyondSelect: with more than 1,024 descriptors in use the driver would panic.
+func TestDescriptorsBeyondSelect(t *testing.T) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < selectMax+100 {
+		t.Skip("fewer descriptors than that are allowed here")
+	}
+	device, path, err := OnPty(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for top := 0; top < selectMax+10; {
+		if top, err = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, top)
+	}
+	if l, err := Open(Config{Device: path, Baud: fast}); err == nil {
+		l.Close()
+		t.Error("a port that the driver could not read is refused")
+	}
+
+	// A device that is away keeps its places.
+	away := filepath.Join(t.TempDir(), "usb-adapter")
+	for _, fd := range fds[:parked] {
+		unix.Close(fd)
+	}
+	fds = fds[parked:]
+	gateway := openLine(t, Config{Device: away, Baud: fast, WaitForDevice: true})
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0) // a connection that comes meanwhile
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds = append(fds, fd)
+	received := reader(gateway)
+	if err := os.Symlink(path, away); err != nil {
+		t.Fatal(err)
+	}
+	device.WriteFrames([]transports.Frame{{Data: linktest.Message(20, 1)}})
+	wantOn(t, received, "the device comes back to its places", linktest.Message(20, 1))
+	gateway.Close()
+	for range received {
+	}
+}
