@@ -156,6 +156,7 @@ func (r *runner) serve(ctx context.Context, conn net.Conn) error {
 			}
 		case l := <-r.input():
 			r.end(r.tool.line(r, l.text, l.err))
+			r.moreLines()
 		case <-time.After(time.Until(r.deadline())):
 			if err := r.timers(time.Now()); err != nil {
 				return err
@@ -303,10 +304,28 @@ func (r *runner) input() <-chan inputLine {
 		return nil
 	}
 	if r.lines == nil {
-		r.lines = make(chan inputLine)
+		r.lines = make(chan inputLine, linesAhead)
 		go readLines(r.stdin, r.lines)
 	}
 	return r.lines
+}
+
+// linesAhead is how many lines are read before there is room for them, and outMax, in octets, how much of them one write takes.
+const (
+	linesAhead = 64
+	outMax     = 32 << 10
+)
+
+// moreLines takes the lines that are already there, so that many go out with one write.
+func (r *runner) moreLines() {
+	for r.input() != nil && len(r.engine.out) < outMax {
+		select {
+		case l := <-r.lines:
+			r.end(r.tool.line(r, l.text, l.err))
+		default:
+			return
+		}
+	}
 }
 
 // readLines passes on lines without their newline, then the error. A read of standard input cannot be interrupted: this
