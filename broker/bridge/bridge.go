@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"time"
 
 	"midge/broker"
@@ -60,13 +59,17 @@ type Bridge struct {
 	cfg    Config
 	log    *slog.Logger
 	ledger *ledger
-	dial   func(context.Context) (net.Conn, error) // nil: as Config.Address says
+	dial   dialer           // nil: as Config.Address says
+	waits  [2]time.Duration // first and longest between connections
 }
 
 // New returns a bridge that does nothing until Run.
 func New(b *broker.Broker, cfg Config, log *slog.Logger) *Bridge {
 	b.Protocols(protocol)
-	return &Bridge{broker: b, cfg: cfg.withDefaults(), log: log.With("bridge", cfg.Name), ledger: newLedger(cfg.Name)}
+	return &Bridge{
+		broker: b, cfg: cfg.withDefaults(), log: log.With("bridge", cfg.Name),
+		ledger: newLedger(cfg.Name), waits: [2]time.Duration{backoffBase, backoffCap},
+	}
 }
 
 // Status is a snapshot. It may be asked for at any time, from any goroutine.
@@ -100,7 +103,7 @@ func (b *Bridge) newRunner() (*runner, error) {
 	}
 	r := &runner{
 		Bridge: b, mapping: m, peer: t.hostPort, connectTo: t.dial,
-		store: newStore(), backoff: backoff{rand: b.cfg.Rand}, version: versionBridge,
+		store: newStore(), backoff: backoff{rand: b.cfg.Rand, base: b.waits[0], top: b.waits[1]}, version: versionBridge,
 		inbox: newInbox(), wake: make(waker, 1), stall: max(stallMin, b.cfg.KeepAlive),
 		logged: make(map[string]time.Time), timer: time.NewTimer(0),
 	}

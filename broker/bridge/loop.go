@@ -215,7 +215,7 @@ func (r *runner) refused(now time.Time, o outcome) {
 func (r *runner) retry(now time.Time, why error, wait time.Duration) {
 	r.connectAt = now.Add(wait)
 	r.ledger.state(now, Waiting)
-	r.trouble(now, "not connected", why)
+	r.trouble(now, "bridge not connected", why)
 }
 
 // lost ends a connection that is broken.
@@ -328,7 +328,7 @@ func (r *runner) opened(now time.Time) {
 	r.availability("1")
 	r.ledger.state(now, Connected)
 	clear(r.logged)
-	r.log.Info("connected", "peer", r.peer, "bridge_bit", r.link.version == versionBridge)
+	r.log.Info("bridge connected", "peer", r.peer, "bridge_bit", r.link.version == versionBridge)
 }
 
 // availability publishes the bridge's own state upstream.
@@ -404,10 +404,10 @@ func (r *runner) stop() {
 		r.quiesce()
 		l.wire.finish(finishTime)
 	}
-	err := l.end(errStopped)
+	l.end(errStopped)
 	r.link = nil
 	r.ledger.state(time.Now(), Waiting)
-	r.log.Info("disconnected", "peer", r.peer, "reason", err.Error())
+	r.log.Info("bridge disconnected", "peer", r.peer)
 	if r.collect() == nil { // else the session is gone, and with it who would be told
 		r.pull(time.Now())
 	}

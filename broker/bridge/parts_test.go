@@ -72,7 +72,7 @@ func TestRemoteFiltersOnce(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	b := backoff{rand: rand.New(rand.NewPCG(7, 7))}
+	b := backoff{rand: rand.New(rand.NewPCG(7, 7)), base: backoffBase, top: backoffCap}
 	var sum time.Duration
 	for range 1000 {
 		last := max(b.last, backoffBase)

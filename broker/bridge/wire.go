@@ -108,7 +108,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = fmt.Errorf("upstream has been silent for %v", w.silent)
+		err = fmt.Errorf("upstream has been silent for %v", map[bool]time.Duration{true: w.silent, false: connectTime}[up])
 	}
 	w.fail(ended(err))
 	if up {

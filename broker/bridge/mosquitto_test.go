@@ -1,0 +1,557 @@
+package bridge
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"midge/broker"
+	"midge/broker/mqtt"
+)
+
+// patience is how long a real process may take for anything. Nothing waits for it when all is well.
+const patience = 30 * time.Second
+
+// mosquitto is a real upstream: a process on a port and a directory of its own.
+type mosquitto struct {
+	t    *testing.T
+	dir  string
+	port int
+	cmd  *exec.Cmd
+	gone chan struct{}
+}
+
+// startMosquitto writes the configuration and starts the process. Without the program the test is skipped, or fails in CI.
+func startMosquitto(t *testing.T, config ...string) *mosquitto {
+	t.Helper()
+	if _, err := exec.LookPath("mosquitto"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("mosquitto is not installed, and in CI it must be")
+		}
+		t.Skip("mosquitto is not installed")
+	}
+	m := &mosquitto{t: t, dir: t.TempDir(), port: freePort(t)}
+	lines := append([]string{
+		fmt.Sprintf("listener %d 127.0.0.1", m.port), "log_dest stderr", "user root",
+		"persistence true", "persistence_location " + m.dir + "/", "max_queued_messages 0",
+	}, config...)
+	m.file("mosquitto.conf", strings.Join(lines, "\n")+"\n")
+	m.start()
+	t.Cleanup(m.stop)
+	return m
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (m *mosquitto) file(name, content string) string {
+	path := filepath.Join(m.dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	return path
+}
+
+// start returns when the listener is open.
+func (m *mosquitto) start() {
+	m.t.Helper()
+	m.cmd = exec.Command("mosquitto", "-c", filepath.Join(m.dir, "mosquitto.conf"))
+	stderr, err := m.cmd.StderrPipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if err := m.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.gone = make(chan struct{})
+	running := make(chan string, 1)
+	go func() {
+		defer close(m.gone)
+		var log []string
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			log = append(log, lines.Text())
+			if strings.HasSuffix(lines.Text(), " running") {
+				running <- ""
+			}
+		}
+		running <- strings.Join(log, "\n")
+		m.cmd.Wait()
+	}()
+	if log := <-running; log != "" {
+		m.t.Fatalf("mosquitto did not start:\n%s", log)
+	}
+}
+
+// stop ends the process as an operator would; it saves its sessions.
+func (m *mosquitto) stop() {
+	m.cmd.Process.Signal(syscall.SIGTERM)
+	<-m.gone
+}
+
+func (m *mosquitto) address(scheme string) string {
+	return fmt.Sprintf("%s://localhost:%d", scheme, m.port)
+}
+
+// client is somebody else who is connected upstream.
+type client struct {
+	t *testing.T
+	paho.Client
+	got chan string
+}
+
+func (m *mosquitto) client(id string, set func(*paho.ClientOptions)) *client {
+	m.t.Helper()
+	c := &client{t: m.t, got: make(chan string, 100_000)}
+	o := paho.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", m.port)).SetClientID(id)
+	o.SetDefaultPublishHandler(func(_ paho.Client, msg paho.Message) {
+		c.got <- fmt.Sprintf("%s=%s q%d", msg.Topic(), msg.Payload(), msg.Qos())
+	})
+	if set != nil {
+		set(o)
+	}
+	c.Client = paho.NewClient(o)
+	c.done(c.Connect())
+	m.t.Cleanup(func() { c.Disconnect(0) })
+	return c
+}
+
+func (c *client) done(token paho.Token) {
+	c.t.Helper()
+	if !token.WaitTimeout(patience) || token.Error() != nil {
+		c.t.Fatalf("the other client upstream works: %v", token.Error())
+	}
+}
+
+func (c *client) subscribe(filter string) *client {
+	c.t.Helper()
+	c.done(c.Subscribe(filter, 2, nil))
+	return c
+}
+
+func (c *client) publish(qos byte, retain bool, topic, payload string) {
+	c.t.Helper()
+	c.done(c.Publish(topic, qos, retain, payload))
+}
+
+// want compares the next messages.
+func (c *client) want(sentence string, lines ...string) {
+	c.t.Helper()
+	for _, w := range lines {
+		select {
+		case got := <-c.got:
+			if got != w {
+				c.t.Fatalf("%s: got %q, want %q", sentence, got, w)
+			}
+		case <-time.After(patience):
+			c.t.Fatalf("%s: nothing came, want %q", sentence, w)
+		}
+	}
+}
+
+// place is a local broker with one client and a bridge.
+type place struct {
+	t      *testing.T
+	bridge *Bridge
+	local  *broker.Session
+	wake   waker
+	nextID uint16
+	stop   func()
+}
+
+func startPlace(t *testing.T, cfg Config) *place {
+	t.Helper()
+	core := broker.New(broker.Limits{})
+	p := &place{t: t, wake: make(waker, 1)}
+	var err error
+	p.local, _, err = core.Open(time.Now(), broker.Options{ClientID: "local", Protocol: "test", SessionExpiry: broker.Never, Waker: p.wake})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Name, cfg.Node = "cloud", "box"
+	p.bridge = New(core, cfg, slog.New(slog.NewTextHandler(testLog{t}, nil)))
+	p.bridge.waits = [2]time.Duration{5 * time.Millisecond, 50 * time.Millisecond}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.bridge.Run(ctx) }()
+	p.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the bridge ended with %v", err)
+		}
+		ended <- nil
+	}
+	t.Cleanup(func() { p.stop() })
+	return p
+}
+
+type testLog struct{ t *testing.T }
+
+func (l testLog) Write(b []byte) (int, error) {
+	l.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+func (p *place) publish(qos mqtt.QoS, retain bool, topic, payload string) {
+	p.t.Helper()
+	p.nextID++
+	m := &broker.Message{Topic: topic, Payload: []byte(payload), QoS: qos, Retain: retain}
+	if _, err := p.local.Publish(time.Now(), []broker.Inbound{{ID: p.nextID, Message: m}}); err != nil {
+		p.t.Fatal(err)
+	}
+	p.local.Release(p.nextID)
+}
+
+func (p *place) subscribe(filter string) {
+	p.t.Helper()
+	if _, err := p.local.Subscribe(time.Now(), []broker.Subscription{{Filter: filter, QoS: 2, RetainAsPublished: true}}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// want compares the next messages that the local client gets.
+func (p *place) want(sentence string, lines ...string) {
+	p.t.Helper()
+	timeout := time.After(patience)
+	var one [1]broker.Outbound
+	for len(lines) > 0 {
+		n, err := p.local.Next(time.Now(), one[:])
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if n == 0 {
+			select {
+			case <-p.wake:
+			case <-timeout:
+				p.t.Fatalf("%s: nothing came, want %q", sentence, lines[0])
+			}
+			continue
+		}
+		switch o := one[0]; o.Kind {
+		case broker.Pubrel:
+			p.local.Completed(o.ID)
+		case broker.Publish:
+			got := fmt.Sprintf("%s=%s q%d%s", o.Message.Topic, o.Message.Payload, o.QoS, map[bool]string{true: " retain"}[o.Retain])
+			if got != lines[0] {
+				p.t.Fatalf("%s: got %q, want %q", sentence, got, lines[0])
+			}
+			lines = lines[1:]
+			if o.QoS == 1 {
+				p.local.Acked(o.ID)
+			} else if o.QoS == 2 {
+				p.local.Received(o.ID)
+			}
+		}
+	}
+}
+
+const stateTopic = "midge/box/bridge/cloud/state"
+
+func TestMosquittoDirectionsAndPassword(t *testing.T) {
+	dir := t.TempDir()
+	passwords := filepath.Join(dir, "passwords")
+	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, "box", "secret").CombinedOutput(); err != nil {
+		t.Skipf("mosquitto_passwd is not installed: %v %s", err, out)
+	}
+	m := startMosquitto(t, "allow_anonymous false", "password_file "+passwords)
+	login := func(o *paho.ClientOptions) { o.SetUsername("box").SetPassword("secret") }
+	up := m.client("observer", login).subscribe("#")
+	p := startPlace(t, Config{Address: m.address("mqtt"), Username: "box", Password: "secret", Topics: []Topic{
+		{Filter: "#", Direction: Out, QoS: 2, LocalPrefix: "sensors/", RemotePrefix: "site1/"},
+		{Filter: "cmd/#", Direction: In, QoS: 2, LocalPrefix: "", RemotePrefix: "site1/"},
+		{Filter: "shared/#", Direction: Both, QoS: 2},
+	}})
+	p.subscribe("cmd/#")
+	p.subscribe("shared/#")
+	up.want("the bridge says that it is there", stateTopic+"=1 q1")
+
+	p.publish(0, false, "sensors/a", "0")
+	p.publish(1, false, "sensors/a", "1")
+	p.publish(2, true, "sensors/b", "2")
+	up.want("out, with the prefixes changed", "site1/a=0 q0", "site1/a=1 q1", "site1/b=2 q2")
+
+	up.publish(1, true, "site1/cmd/valve", "open")
+	up.want("its own", "site1/cmd/valve=open q1")
+	p.want("in, with the prefixes changed and Retain kept", "cmd/valve=open q1 retain")
+	up.publish(2, false, "site1/cmd/valve", "shut")
+	up.want("its own", "site1/cmd/valve=shut q2")
+	p.want("in at QoS 2", "cmd/valve=shut q2")
+
+	// Both: each message is seen once on each side, and a marker behind it shows that nothing came between.
+	p.publish(2, false, "shared/x", "from here")
+	p.want("the local subscriber has it once", "shared/x=from here q2")
+	up.want("upstream has it once", "shared/x=from here q2")
+	up.publish(2, false, "shared/x", "from there")
+	up.want("upstream has it once", "shared/x=from there q2")
+	p.want("the local subscriber has it once", "shared/x=from there q2")
+	for i := range 20 {
+		p.publish(1, false, "shared/y", fmt.Sprint(i))
+		line := fmt.Sprintf("shared/y=%d q1", i)
+		p.want("no loop, no second copy", line)
+		up.want("no loop, no second copy", line)
+	}
+	p.stop()
+	up.want("a bridge that stops says so", stateTopic+"=0 q1")
+	if s := p.bridge.Status(); s.Backlog != 0 || s.Resent != 0 || s.Dropped["echo"] != 0 {
+		t.Errorf("nothing is left, nothing went twice: %+v", s)
+	}
+}
+
+func TestMosquittoTLS(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	server := ca.issue(t, dir, "localhost")
+	device := ca.issue(t, dir, "box")
+	m := startMosquitto(t, "allow_anonymous true", "cafile "+ca.file, "certfile "+server.cert, "keyfile "+server.key, "require_certificate true")
+	pair, err := tls.LoadX509KeyPair(device.cert, device.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := func(o *paho.ClientOptions) {
+		o.Servers = nil
+		o.AddBroker(m.address("ssl")).SetTLSConfig(&tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{pair}})
+	}
+	up := m.client("observer", secure).subscribe("#")
+	p := startPlace(t, Config{Address: m.address("mqtts"), CAFile: ca.file, CertFile: device.cert, KeyFile: device.key,
+		Topics: []Topic{{Filter: "s/#", Direction: Both, QoS: 2}}})
+	up.want("it connects with its certificate", stateTopic+"=1 q1")
+	p.publish(2, false, "s/a", "x")
+	up.want("and carries", "s/a=x q2")
+	up.publish(2, false, "s/b", strings.Repeat("y", 100_000))
+	p.subscribe("s/b")
+	up.publish(1, false, "s/b", "small")
+	p.want("both ways", "s/b="+strings.Repeat("y", 100_000)+" q2", "s/b=small q1")
+}
+
+func TestBadFilesAreOneSentence(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty.pem")
+	os.WriteFile(empty, nil, 0o600)
+	rows := []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{CAFile: filepath.Join(dir, "none.pem")}, "bridge cloud: CA file cannot be read: open " + dir + "/none.pem: no such file or directory"},
+		{Config{CAFile: empty}, "bridge cloud: CA file " + empty + " holds no certificate in PEM"},
+		{Config{CertFile: empty, KeyFile: empty}, "bridge cloud: client certificate " + empty + " with key " + empty + " cannot be used: tls: failed to find any PEM data in certificate input"},
+		{Config{Address: "ftp://x"}, `bridge cloud: address has the unknown scheme "ftp"; write mqtt:// or mqtts://`},
+		{Config{Address: "x:1883"}, `bridge cloud: address is not a URL; write for example "mqtts://broker.example.com:8883"`},
+		{Config{Topics: []Topic{{Filter: "a/#/b"}}}, `bridge cloud: topic "a/#/b" cannot be bridged as "a/#/b": '#' must be the last level and stand alone in it`},
+	}
+	for _, row := range rows {
+		if row.cfg.Address == "" {
+			row.cfg.Address = "mqtts://localhost"
+		}
+		row.cfg.Name, row.cfg.Node = "cloud", "box"
+		err := New(broker.New(broker.Limits{}), row.cfg, slog.New(slog.DiscardHandler)).Run(context.Background())
+		if err == nil || err.Error() != row.want {
+			t.Errorf("what cannot work is one sentence at the start:\ngot  %v\nwant %s", err, row.want)
+		}
+	}
+}
+
+// TestMosquittoOutage stops the upstream while messages are published, and lets somebody who was subscribed all the time read what came.
+func TestMosquittoOutage(t *testing.T) {
+	m := startMosquitto(t, "allow_anonymous true")
+	keep := func(o *paho.ClientOptions) { o.SetCleanSession(false).SetAutoReconnect(false) }
+	p := startPlace(t, Config{Address: m.address("mqtt"), Topics: []Topic{
+		{Filter: "s/#", Direction: Out, QoS: 2}, {Filter: "c/#", Direction: In, QoS: 2},
+	}})
+	p.subscribe("c/#")
+	up := m.client("keeper", keep).subscribe("s/#")
+	up.subscribe(stateTopic)
+	up.want("the bridge is there", stateTopic+"=1 q1")
+	var want []string
+	phase := func(name string, n int) {
+		for i := range n {
+			qos := mqtt.QoS(1 + i%2)
+			topic := fmt.Sprintf("s/q%d", qos)
+			p.publish(qos, false, topic, fmt.Sprint(name, i))
+			want = append(want, fmt.Sprintf("%s=%s%d q%d", topic, name, i, qos))
+		}
+	}
+	up.done(up.Unsubscribe(stateTopic))
+	up.Disconnect(100)
+	phase("before", 200)
+	m.stop()
+	phase("during", 500)
+	m.start()
+	phase("after", 100)
+	up = m.client("keeper", keep)
+	got := up.collect(len(want))
+	compare(t, "every message arrives once and in order, whatever happened to the upstream", got, want)
+	up.publish(2, false, "c/x", "down again")
+	p.want("the subscription is there again too", "c/x=down again q2")
+	if s := p.bridge.Status(); s.Uncertain != 0 || s.Connects < 2 {
+		t.Errorf("the upstream kept the session: %+v", s)
+	}
+}
+
+// collect reads n messages.
+func (c *client) collect(n int) (got []string) {
+	c.t.Helper()
+	timeout := time.After(patience)
+	for len(got) < n {
+		select {
+		case line := <-c.got:
+			got = append(got, line)
+		case <-timeout:
+			c.t.Errorf("%d of %d messages came", len(got), n)
+			return got
+		}
+	}
+	return got
+}
+
+// compare compares message by message, each topic on its own: order is promised per topic.
+func compare(t *testing.T, sentence string, got, want []string) {
+	t.Helper()
+	g, w := byTopic(got), byTopic(want)
+	for topic := range w {
+		for i := range w[topic] {
+			if i >= len(g[topic]) || g[topic][i] != w[topic][i] {
+				t.Fatalf("%s: message %d of %s is %q, want %q", sentence, i, topic, at(g[topic], i), w[topic][i])
+			}
+		}
+		if len(g[topic]) > len(w[topic]) {
+			t.Fatalf("%s: %d messages of %s, want %d", sentence, len(g[topic]), topic, len(w[topic]))
+		}
+	}
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return "missing"
+}
+
+func byTopic(lines []string) map[string][]string {
+	m := make(map[string][]string)
+	for _, l := range lines {
+		topic, _, _ := strings.Cut(l, "=")
+		m[topic] = append(m[topic], l)
+	}
+	return m
+}
+
+// TestMosquittoCutsUnderLoad cuts the connection again and again while messages at QoS 2 cross both ways.
+func TestMosquittoCutsUnderLoad(t *testing.T) {
+	const n = 1500
+	m := startMosquitto(t, "allow_anonymous true")
+	cutter := newCutter(t, m.port)
+	done := make(chan struct{})
+	go func() { // each cut comes after some traffic, at a place in the stream that nobody chose
+		defer close(done)
+		for range 25 {
+			cutter.cutAfter(5_000)
+		}
+		close(cutter.over)
+	}()
+	p := startPlace(t, Config{Address: fmt.Sprintf("mqtt://%s", cutter.l.Addr()), Topics: []Topic{
+		{Filter: "s/#", Direction: Out, QoS: 2}, {Filter: "c/#", Direction: In, QoS: 2},
+	}})
+	up := m.client("observer", nil).subscribe("s/#")
+	p.subscribe("c/#")
+	var wantUp, wantHere []string
+	for i := range n {
+		p.publish(2, false, "s/a", fmt.Sprint(i))
+		wantUp = append(wantUp, fmt.Sprintf("s/a=%d q2", i))
+	}
+	for i := range n {
+		wantHere = append(wantHere, fmt.Sprintf("c/a=%d q2", i))
+	}
+	pub := m.client("publisher", nil)
+	for i := range n {
+		pub.publish(2, false, "c/a", fmt.Sprint(i)) // one at a time: Mosquitto closes on more than twenty
+	}
+	compare(t, "QoS 2 upstream: once and in order", up.collect(n), wantUp)
+	p.want("QoS 2 from upstream: once and in order", wantHere...)
+	<-done
+	if s := p.bridge.Status(); s.Connects < 20 || s.Uncertain != 0 {
+		t.Errorf("the connection was cut often: %+v", s)
+	} else {
+		t.Logf("%d connections, %d messages sent again", s.Connects, s.Resent)
+	}
+}
+
+// cutter is a TCP relay that ends its connections on demand.
+type cutter struct {
+	t     *testing.T
+	l     net.Listener
+	port  int
+	moved chan int // octets that passed
+	conn  chan net.Conn
+	over  chan struct{}
+}
+
+func newCutter(t *testing.T, port int) *cutter {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{t: t, l: l, port: port, moved: make(chan int), conn: make(chan net.Conn), over: make(chan struct{})}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			here, err := l.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				here.Close()
+				continue
+			}
+			go c.relay(here, there)
+			go c.relay(there, here)
+		}
+	}()
+	return c
+}
+
+func (c *cutter) relay(from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	buf := make([]byte, 2048)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		select {
+		case c.moved <- n:
+		case c.conn <- from: // asked to cut: see cutAfter
+			return
+		case <-c.over:
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// cutAfter lets so many octets pass and then cuts in the middle of what comes next.
+func (c *cutter) cutAfter(octets int) {
+	for octets > 0 {
+		octets -= <-c.moved
+	}
+	<-c.conn
+}
