@@ -110,6 +110,9 @@ func (p *process) read(r io.Reader) {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
+		if strings.HasPrefix(s.Text(), "Client ") {
+			continue // what mosquitto_sub -d says of packets, topics among it
+		}
 		p.mu.Lock()
 		p.lines = append(p.lines, s.Text())
 		close(p.news)
@@ -251,8 +254,9 @@ func (m *mosquitto) again() {
 // subscribe runs mosquitto_sub and waits for its SUBACK. The lines of messages are «topic payload».
 func subscribe(t *testing.T, port int, args ...string) *process {
 	t.Helper()
-	need(t, "mosquitto_sub")
-	p := start(t, "mosquitto_sub", append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(port), "-d", "-F", "%t %p"}, args...)...)
+	need(t, "mosquitto_sub", "stdbuf")
+	// stdbuf: mosquitto_sub holds lines back when its output is no terminal.
+	p := start(t, "stdbuf", append([]string{"-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-d", "-F", "%t %p"}, args...)...)
 	p.waitFor("mosquitto_sub is subscribed", "Subscribed (mid")
 	return p
 }

@@ -83,14 +83,11 @@ func newSite(t *testing.T, upstream int, framing, device string) *site {
 // pty makes a virtual serial line: the path that midge opens and the device's end as a link.
 func pty(t *testing.T, framing string) (path string, end transports.Link) {
 	t.Helper()
-	master, path, err := serial.Pty()
+	link, path, err := serial.OnPty(serial.Config{Framing: framing})
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("no virtual serial line: %v", err)
 	}
-	link, err := serial.FromStream(master, serial.Config{Framing: framing, Baud: 115200})
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { link.Close() })
 	return path, link
 }
 
@@ -164,16 +161,49 @@ func TestCommandReachesSleeper(t *testing.T) {
 	path, line := pty(t, "raw")
 	s := newSite(t, up.port, "raw", path)
 	s.waitFor("the bridge connects", "bridge connected")
-	for _, d := range []*device{newDevice(t, s.udp(), quick("lan-sleeper")), newDevice(t, line, quick("field-sleeper"))} {
+	sleepers := []*device{newDevice(t, s.udp(), quick("lan-sleeper")), newDevice(t, line, quick("field-sleeper"))}
+	for _, d := range sleepers {
 		d.connect()
-		d.subscribe("cmd/#", mqttsn.QoS1)
+		d.subscribe("cmd/#", mqttsn.AtLeastOnce)
 		d.do("sleep", func(c *client.Client, now time.Time) error { return c.Sleep(now, time.Minute) })
 		await[client.FellAsleep](d, "the gateway acknowledges the sleep")
 	}
 	local := subscribe(t, s.mqtt, "-t", "cmd/#")
 	publish(t, up.port, "-t", "barn/cmd/valve", "-m", "open", "-q", "1")
 	local.waitFor("the command arrives at the box", "cmd/valve open")
-	_ = line
+	for _, d := range sleepers {
+		for _, want := range []int{1, 0} {
+			d.do("wake", func(c *client.Client, now time.Time) error { return c.Wake(now) })
+			if got := d.commandsUntilAsleep(); got != want {
+				t.Errorf("a command comes at the next wake-up, once: got %d, want %d", got, want)
+			}
+		}
+		d.do("counters", func(c *client.Client, _ time.Time) error {
+			if n := c.Counters().WhileAsleep; n != 0 {
+				t.Errorf("nothing is sent to a sleeping device: it heard %d messages", n)
+			}
+			return nil
+		})
+	}
+}
+
+// commandsUntilAsleep counts the messages of one wake-up.
+func (d *device) commandsUntilAsleep() (n int) {
+	d.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case e := <-d.events:
+			switch e.(type) {
+			case client.Message:
+				n++
+			case client.AwakeEnded:
+				return n
+			}
+		case <-deadline:
+			d.t.Fatal("PINGRESP ends the wake-up: it did not come")
+		}
+	}
 }
 
 // TestUplinkCut: while the central broker is away, messages at QoS 1 and 2 wait; then all arrive, in order.
@@ -192,7 +222,9 @@ func TestUplinkCut(t *testing.T) {
 		switch i {
 		case n / 3:
 			up.stop()
-			s.waitFor("midge notices that the central broker has gone", "bridge disconnected")
+			s.wait("midge notices that the central broker has gone", func(line string) bool {
+				return strings.Contains(line, "level=WARN") && strings.Contains(line, "bridge=cloud")
+			})
 		case 2 * n / 3:
 			here.waitCount("everything so far has reached the local broker", "sensors/", 2*i)
 			up.again()
@@ -218,16 +250,16 @@ func TestLossyRadio(t *testing.T) {
 	path, _ := pty(t, "raw")
 	s := newSite(t, 0, "raw", path)
 	here := subscribe(t, s.mqtt, "-t", "up/#", "-q", "2")
-	lossy := faults.Wrap(s.udp(), faults.Config{Loss: 0.2, Seed: 1})
+	lossy := faults.Wrap(s.udp(), faults.Faults{Loss: 0.2, Seed: 1})
 	cfg := quick("lossy")
 	cfg.QueueMax = 1000
 	d := newDevice(t, lossy, cfg)
 	d.connect()
-	d.subscribe("down/+", mqttsn.QoS2)
+	d.subscribe("down/+", mqttsn.ExactlyOnce)
 	const n = 40
 	for i := range n {
-		d.publish("up/one", fmt.Sprintf("m%d", i), mqttsn.QoS1)
-		d.publish("up/two", fmt.Sprintf("m%d", i), mqttsn.QoS2)
+		d.publish("up/one", fmt.Sprintf("m%d", i), mqttsn.AtLeastOnce)
+		d.publish("up/two", fmt.Sprintf("m%d", i), mqttsn.ExactlyOnce)
 		publish(t, s.mqtt, "-t", "down/two", "-m", fmt.Sprintf("m%d", i), "-q", "2")
 	}
 	for i := range n {
@@ -255,7 +287,7 @@ func TestUnplug(t *testing.T) {
 	here := subscribe(t, s.mqtt, "-t", "sensors/#", "-q", "1")
 	d := newDevice(t, line, quick("field"))
 	d.connect()
-	d.publish("sensors/field", "before", mqttsn.QoS1)
+	d.publish("sensors/field", "before", mqttsn.AtLeastOnce)
 	here.waitFor("the device is heard", "before")
 
 	os.Remove(link)
@@ -268,7 +300,7 @@ func TestUnplug(t *testing.T) {
 	}
 	d = newDevice(t, line, quick("field"))
 	d.connect()
-	d.publish("sensors/field", "after", mqttsn.QoS1)
+	d.publish("sensors/field", "after", mqttsn.AtLeastOnce)
 	here.waitFor("the device is heard again", "after")
 	until(t, "health is good again", func() bool { return strings.HasPrefix(s.get("/healthz"), "200\n") })
 }
@@ -293,7 +325,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	before := s.get("/metrics")
 	for _, want := range []string{
-		`midge_messages_in_total{protocol="mqttsn",qos="2"} 0`,
+		`midge_messages_received_total{protocol="mqttsn",qos="2"} 0`,
 		`midge_bridge_connected{bridge="cloud"} 0`,
 		`midge_link_up{link="field"`,
 		`reason="queue_full"} 0`,
@@ -303,7 +335,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		}
 	}
 	publish(t, s.mqtt, "-t", "sensors/x", "-m", "1", "-q", "1")
-	if after := s.get("/metrics"); !strings.Contains(after, `midge_messages_in_total{protocol="mqtt",qos="1"} 1`) {
+	if after := s.get("/metrics"); !strings.Contains(after, `midge_messages_received_total{protocol="mqtt",qos="1"} 1`) {
 		t.Errorf("a message at QoS 1 is counted:\n%s", after)
 	}
 }
