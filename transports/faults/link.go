@@ -16,8 +16,8 @@ const (
 	ReasonOverflown  = "fault_overflown" // more on their way than there is room for
 )
 
-// batch is how many frames are read from the inner link at once.
-const batch = 16
+// readRoom bounds the buffers for reading the inner link, in octets; one frame always fits. A thousand simulated devices each have them.
+const readRoom = 16 << 10
 
 // A Link is a link with faults.
 type Link struct {
@@ -49,7 +49,7 @@ func Wrap(inner transports.Link, f Faults) *Link {
 
 // receive moves frames from the inner link into the lane.
 func (l *Link) receive() {
-	frames := make([]transports.Frame, batch)
+	frames := make([]transports.Frame, max(1, readRoom/l.inner.MTU()))
 	for i := range frames {
 		frames[i].Data = make([]byte, 0, l.inner.MTU())
 	}

@@ -143,6 +143,8 @@ func TestWritingKeepsThePaceOfTheLine(t *testing.T) {
 func TestFullQueueDropsAndCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, far := onPipe(t, Config{Baud: 9600, MTU: 100})
+		l.WriteFrames([]transports.Frame{{Data: linktest.Message(2, 1)}})
+		synctest.Wait() // the writer has this one, and nobody reads
 		begun := time.Now()
 		for range 100 {
 			l.WriteFrames([]transports.Frame{{Data: linktest.Message(100, 1)}})
