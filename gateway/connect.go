@@ -9,8 +9,8 @@ import (
 	"midge/mqttsn"
 )
 
-// protocol is the gateway's name in the broker's counters.
-const protocol = "mqttsn"
+// Protocol is the gateway's name in the broker's counters.
+const Protocol = "mqttsn"
 
 // connect handles CONNECT (§6.2). It is idempotent: whatever the client was before, it gets its CONNACK.
 func (l *link) connect(from peer, p mqttsn.Connect) *client {
@@ -88,7 +88,7 @@ func (l *link) acquire(c *client, clean bool) error {
 	c.woken.Store(false) // a wake-up for an earlier session may have been lost with the link that it was for
 	s, present, err := l.sp.b.Open(l.now, broker.Options{
 		ClientID:       c.id,
-		Protocol:       protocol,
+		Protocol:       Protocol,
 		CleanStart:     clean,
 		SessionExpiry:  l.sp.expiry(clean),
 		ReceiveMaximum: 1, // "many devices have a single receive buffer": one exchange at a time

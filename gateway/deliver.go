@@ -192,10 +192,9 @@ func (l *link) publishOf(x *exchange) mqttsn.Publish {
 		TopicIDType: x.kind, TopicID: x.topicID, MsgID: o.ID, Data: o.Message.Payload}
 }
 
-// transmit sends what the exchange's phase asks for and sets its timer. To a client that does not listen nothing new is sent; only PUBREL
-// is, because it answers what the client has just said.
+// transmit sends what the exchange's phase asks for and sets its timer. A client that does not listen gets it when it does.
 func (l *link) transmit(c *client, x *exchange) {
-	if !c.listens() && x.phase != releasing {
+	if !c.listens() {
 		x.park()
 		return
 	}
@@ -222,9 +221,6 @@ func (l *link) transmit(c *client, x *exchange) {
 	x.parked, x.retryAt = false, l.t+instant(l.cfg.RetryInterval)
 	if c.state == Awake {
 		c.awakeUntil = x.retryAt + 1 // retransmit decides
-	}
-	if c.state == Asleep {
-		x.park()
 	}
 }
 

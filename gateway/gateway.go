@@ -21,7 +21,7 @@ type Gateway struct {
 
 // New returns a gateway without links.
 func New(b *broker.Broker, cfg Config, log *slog.Logger) *Gateway {
-	b.Protocols(protocol)
+	b.Protocols(Protocol)
 	return &Gateway{sp: newSpace(b, cfg, log, time.Now()), links: make(map[string]*link), runs: make(map[string]bool)}
 }
 

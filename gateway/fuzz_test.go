@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"testing"
+	"time"
+
+	"midge/broker"
+	"midge/mqttsn"
+	"midge/transports"
+)
+
+// FuzzReceive feeds frames from a few addresses, cut out of one string of octets, with time and messages from the broker between them. Nothing
+// panics, and what the machine holds stays within its bounds.
+func FuzzReceive(f *testing.F) {
+	for _, packets := range [][]mqttsn.Packet{
+		{mqttsn.Connect{ClientID: "a", ProtocolID: 1, Duration: 1}, mqttsn.Subscribe{QoS: 2, MsgID: 1, TopicName: "#"}, mqttsn.Regack{TopicID: 1025, MsgID: 1},
+			mqttsn.Pubrec{MsgID: 1}, mqttsn.Pubcomp{MsgID: 1}, mqttsn.Puback{TopicID: 1025, MsgID: 1}, mqttsn.Disconnect{HasDuration: true, Duration: 1}, mqttsn.Pingreq{ClientID: "a"}},
+		{mqttsn.Connect{ClientID: "b", ProtocolID: 1, Will: true}, mqttsn.WillTopic{Topic: "w"}, mqttsn.WillMsg{Data: []byte("x")},
+			mqttsn.WillTopicUpd{Empty: true}, mqttsn.WillMsgUpd{}, mqttsn.Register{MsgID: 1, TopicName: "t"}, mqttsn.Publish{QoS: 2, TopicID: 1025, MsgID: 2, Data: []byte("x")},
+			mqttsn.Pubrel{MsgID: 2}, mqttsn.Unsubscribe{MsgID: 1, TopicName: "#"}, mqttsn.Disconnect{}},
+		{mqttsn.SearchGw{}, mqttsn.Advertise{GwID: 1}, mqttsn.Publish{QoS: -1, TopicIDType: mqttsn.Short, TopicID: 0x6162}, mqttsn.Pingreq{}},
+	} {
+		var seed []byte
+		for i, p := range packets {
+			b := p.Append(nil)
+			seed = append(append(seed, byte(i%4), byte(len(b))), b...)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg := Config{GatewayID: 1, QoSMinusOne: true, InlineTopics: true, Limits: Limits{TopicIDs: 3, Known: 4}, Predefined: []Predefined{{"*", 1, "p"}}}
+		r := newRig(t, cfg, LinkConfig{Clients: 5, RetryCount: 1, MTU: 40})
+		s, _, _ := r.b.Open(r.now, broker.Options{ClientID: "publisher"})
+		for len(data) >= 2 {
+			control, n := data[0], min(int(data[1]), len(data)-2)
+			frame := data[2 : 2+n]
+			data = data[2+n:]
+			r.now = r.now.Add(time.Duration(control>>3) * time.Second)
+			r.l.Advance(r.now)
+			r.b.Expire(r.now)
+			r.l.Receive(r.now, &transports.Frame{Addr: transports.MakeAddr([]byte{control & 3}), Data: frame, Broadcast: control&4 != 0})
+			if control&8 != 0 {
+				s.Publish(r.now, []broker.Inbound{{Message: &broker.Message{Topic: "t", QoS: 1, Payload: frame}}})
+			}
+			r.l.Pull(r.now)
+			checkInvariants(t, r)
+		}
+	})
+}
+
+// checkInvariants holds the machine's figures against what is really there.
+func checkInvariants(t *testing.T, r *rig) {
+	live, prompts := 0, 0
+	for id, c := range r.g.sp.clients {
+		if c.connected() {
+			live++
+		}
+		if c.prompt != nil {
+			prompts++
+		}
+		switch {
+		case c.id != id:
+			t.Fatalf("client %q stands under its id, not under %q", c.id, id)
+		case c.x != nil && !c.connected():
+			t.Fatal("an exchange needs a session")
+		case (c.gone == nil) != (c.connected() || c.prompt != nil):
+			t.Fatalf("a client is among the gone exactly when it has no session and no handshake; it is %s", c.shown())
+		case c.place < 0 && r.l.next(c) != never:
+			t.Fatalf("a client that waits for something has a deadline; it is %s", c.shown())
+		case c.place >= 0 && c.due > r.l.next(c):
+			t.Fatal("a deadline is never late")
+		case !c.displaced && r.l.peers[c.peer] != c:
+			t.Fatal("a client is found at its address")
+		case c.state == Awake && !c.pinged, c.state == Asleep && c.pinged:
+			t.Fatal("a client is awake exactly while its PINGREQ waits for PINGRESP")
+		case len(c.topics.entries) > r.g.sp.cfg.Limits.TopicIDs:
+			t.Fatal("the topic table keeps its bound")
+		}
+	}
+	if live != r.l.live || prompts != r.l.prompts || live+prompts > 5 {
+		t.Fatalf("counts hold: %d live, counted %d; %d handshakes, counted %d", live, r.l.live, prompts, r.l.prompts)
+	}
+	if len(r.l.peers) > len(r.g.sp.clients) {
+		t.Fatal("an address belongs to a client")
+	}
+	for _, f := range r.l.frames() {
+		if _, err := mqttsn.Decode(f.Data); err != nil {
+			if _, _, err := mqttsn.ParseEncapsulated(f.Data); err != nil {
+				t.Fatalf("what goes out is well-formed: % x: %v", f.Data, err)
+			}
+		}
+		if len(f.Data) > 40 {
+			t.Fatalf("what goes out fits the link: %d octets", len(f.Data))
+		}
+	}
+}
