@@ -14,8 +14,12 @@ import (
 	"midge/transports"
 )
 
-// batchMax is the most datagrams of one system call. Beyond some tens the call itself no longer counts.
-const batchMax = 64
+// The most datagrams of one system call. Beyond some tens the call itself no longer counts; a device has one peer and
+// little to say, and a simulated fleet has thousands of them (each slot is 108 octets).
+const (
+	batchMax       = 64
+	batchMaxDialed = 8
+)
 
 // controlRoom holds the destination of a datagram twice over: a dual-stack socket reports IPv4 in both forms.
 const controlRoom = 96
@@ -34,10 +38,10 @@ type batched struct {
 
 // mmsg is the argument block of one call. The kernel reads and writes through its pointers only during the call.
 type mmsg struct {
-	hdrs  [batchMax]unix.Mmsghdr
-	iovs  [batchMax]unix.Iovec
-	names [batchMax]unix.RawSockaddrInet6 // room for both families
-	n     int                             // in: how many to do; out (receive): how many were done
+	hdrs  []unix.Mmsghdr
+	iovs  []unix.Iovec
+	names []unix.RawSockaddrInet6 // room for both families
+	n     int                     // in: how many to do; out (receive): how many were done
 	errno syscall.Errno
 	call  func(fd uintptr) bool // bound once: a method value made per call would be an allocation
 }
@@ -48,17 +52,22 @@ func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagram
 		return nil, err
 	}
 	b := &batched{raw: raw, ioConfig: c, counters: n, v6: isInet6(raw)}
-	if c.destination {
-		b.control = make([][controlRoom]byte, batchMax)
+	slots := batchMax
+	if c.connected {
+		slots = batchMaxDialed
 	}
-	b.in.link()
-	b.out.link()
+	if c.destination {
+		b.control = make([][controlRoom]byte, slots)
+	}
+	b.in.allocate(slots)
+	b.out.allocate(slots)
 	b.in.call, b.out.call = b.receive, b.transmit
 	return b, nil
 }
 
-// link points every header at its vector. Names and control are set per call, as the kernel overwrites their lengths.
-func (m *mmsg) link() {
+// allocate points every header at its vector. Names and control are set per call, as the kernel overwrites their lengths.
+func (m *mmsg) allocate(slots int) {
+	m.hdrs, m.iovs, m.names = make([]unix.Mmsghdr, slots), make([]unix.Iovec, slots), make([]unix.RawSockaddrInet6, slots)
 	for i := range m.hdrs {
 		m.hdrs[i].Hdr.Iov = &m.iovs[i]
 		m.hdrs[i].Hdr.SetIovlen(1)
@@ -72,7 +81,7 @@ func (m *mmsg) setData(i int, data []byte) {
 
 func (b *batched) read(frames []transports.Frame) (int, error) {
 	m := &b.in
-	m.n = min(len(frames), batchMax)
+	m.n = min(len(frames), len(m.hdrs))
 	for i := range m.n {
 		m.setData(i, frames[i].Data[:cap(frames[i].Data)])
 		h := &m.hdrs[i].Hdr
@@ -97,7 +106,7 @@ func (b *batched) read(frames []transports.Frame) (int, error) {
 	}
 	n, octets := b.keep(frames, got)
 	b.counters.Received(n, octets)
-	for i := range min(len(frames), batchMax) {
+	for i := range min(len(frames), len(m.hdrs)) {
 		m.iovs[i].Base = nil // the buffers are the caller's
 	}
 	return n, err
@@ -172,7 +181,7 @@ func (b *batched) write(frames []transports.Frame) {
 			continue
 		}
 		m.setData(m.n, f.Data)
-		if m.n++; m.n == batchMax {
+		if m.n++; m.n == len(m.hdrs) {
 			b.flush()
 		}
 	}

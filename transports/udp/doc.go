@@ -32,6 +32,6 @@
 // # What it does not do
 //
 // It answers from the address that the routing table chooses, which on a host with several addresses in one
-// network may not be the one that the device wrote to. On systems other than Linux and macOS groups are not supported on every address,
-// and the error of Listen says so.
+// network may not be the one that the device wrote to. On Windows a group must have the link's port and the link a
+// wildcard address, which the error of Listen says, and broadcasts are not told from other frames.
 package udp
