@@ -53,17 +53,14 @@ func (d *device) connected(now time.Time) {
 	if d.ending {
 		return
 	}
+	if d.sleeper {
+		d.read(now) // it came to publish
+		d.c.Sleep(now, d.cfg.SleepDuration)
+		return
+	}
 	if d.readingAt.IsZero() {
 		d.readingAt = now.Add(d.upTo(d.cfg.Interval))
 	}
-	if !d.sleeper {
-		return
-	}
-	if due(now, d.readingAt) || d.resumed {
-		d.read(now)
-		d.readingAt = now.Add(d.cfg.Interval)
-	}
-	d.c.Sleep(now, d.cfg.SleepDuration)
 }
 
 // refused tries again, unless the client does so itself: on a link that corrupts, a refusal may answer what was never said.

@@ -30,7 +30,7 @@ type Config struct {
 	ClientPrefix string // client ids are PREFIX-01, PREFIX-02, …; default "sim"
 	Seed         uint64 // decides what the devices do; each seed is another fleet
 
-	Interval time.Duration // between two readings of a device that is awake; default 1 s
+	Interval time.Duration // between two readings of a device that does not sleep; default 1 s
 	QoS      mqttsn.QoS    // −1 to 2, or Mixed
 	Payload  int           // octets of a message; shorter than its text means the text alone
 	BootID   uint16        // predefined topic id of messages at QoS −1; default 1
@@ -139,8 +139,11 @@ func (c Config) clientID(device int) string {
 	return fmt.Sprintf("%s-%0*d", c.ClientPrefix, digits, device+1)
 }
 
-// sleeps spreads the sleepers evenly over the fleet.
-func (c Config) sleeps(device int) bool {
+// sleeper spreads the sleepers evenly over the fleet. At QoS −1 there is no connection to sleep in.
+func (c Config) sleeper(device int) bool {
+	if c.QoS == mqttsn.QoSMinusOne {
+		return false
+	}
 	upTo := func(n int) float64 { return math.Floor(float64(n)*c.Sleep + 1e-9) }
 	return upTo(device+1) > upTo(device)
 }

@@ -54,7 +54,7 @@ func TestSleepersAreSpreadEvenly(t *testing.T) {
 	}{{0, ".........."}, {1, "zzzzzzzzzz"}, {0.5, ".z.z.z.z.z"}, {0.4, "..z.z..z.z"}, {0.3, "...z..z..z"}} {
 		got := ""
 		for i := range 10 {
-			got += map[bool]string{true: "z", false: "."}[Config{Sleep: row.share}.sleeps(i)]
+			got += map[bool]string{true: "z", false: "."}[Config{Sleep: row.share}.sleeper(i)]
 		}
 		if got != row.want {
 			t.Errorf("with a share of %v the sleepers are %s, got %s", row.share, row.want, got)

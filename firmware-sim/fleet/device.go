@@ -23,7 +23,7 @@ type device struct {
 
 	// Timers; zero = off.
 	startAt   time.Time // first CONNECT, or CONNECT again after a refusal
-	readingAt time.Time // next reading of a device that is awake, or when a sleeper has the next one
+	readingAt time.Time // next reading; a sleeper reads whenever it connects
 	wakeAt    time.Time // end of the present sleep
 
 	began   bool // startAt has come once
@@ -53,7 +53,7 @@ func newDevice(cfg *Config, number, mtu int, now time.Time) *device {
 	id := cfg.clientID(number)
 	rng := rand.New(rand.NewPCG(cfg.Seed, uint64(number)))
 	d := &device{
-		cfg: cfg, id: id, rng: rng, sleeper: cfg.sleeps(number) && cfg.QoS != mqttsn.QoSMinusOne,
+		cfg: cfg, id: id, rng: rng, sleeper: cfg.sleeper(number),
 		probe:  newProbe(number, rng),
 		state:  client.Named("sensors/" + id + "/state"),
 		orders: client.Named("sensors/" + id + "/set"),
@@ -90,7 +90,7 @@ func (d *device) advance(now time.Time) {
 		d.startAt = time.Time{}
 		d.start(now)
 	}
-	if due(now, d.readingAt) && !d.sleeper {
+	if due(now, d.readingAt) {
 		d.read(now)
 		if d.readingAt = d.readingAt.Add(d.cfg.Interval); !d.readingAt.After(now) {
 			d.readingAt = now.Add(d.cfg.Interval) // late by more than one: a sensor does not catch up
@@ -108,11 +108,7 @@ func due(now, t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 // deadline is when advance must be called next; ok is false when only a frame can bring news.
 func (d *device) deadline() (at time.Time, ok bool) {
 	at, ok = d.c.Deadline()
-	timers := [...]time.Time{d.startAt, d.readingAt, d.wakeAt}
-	if d.sleeper {
-		timers[1] = time.Time{} // looked at when it wakes
-	}
-	for _, t := range timers {
+	for _, t := range [...]time.Time{d.startAt, d.readingAt, d.wakeAt} {
 		if !t.IsZero() && (!ok || t.Before(at)) {
 			at, ok = t, true
 		}

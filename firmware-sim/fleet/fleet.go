@@ -179,13 +179,23 @@ func (f *Fleet) ended() bool {
 	return true
 }
 
+// Sleepers are the client ids of the devices that sleep, in order.
+func (f *Fleet) Sleepers() (ids []string) {
+	for i := range f.cfg.Devices {
+		if f.cfg.sleeper(i) {
+			ids = append(ids, f.cfg.clientID(i))
+		}
+	}
+	return ids
+}
+
 // Snapshot tells how far the fleet has come. Any goroutine may call it at any time.
 func (f *Fleet) Snapshot() Totals {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var t Totals
 	for _, s := range f.stations {
-		t.add(s.report())
+		t.Add(s.report())
 	}
 	t.Elapsed = f.elapsed()
 	return t
@@ -207,7 +217,7 @@ func (f *Fleet) report() Report {
 	for _, s := range f.stations {
 		d := s.report()
 		r.Devices = append(r.Devices, d)
-		r.add(d)
+		r.Add(d)
 	}
 	r.Elapsed = f.elapsed()
 	for _, l := range f.links {

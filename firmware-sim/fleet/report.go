@@ -48,7 +48,8 @@ type Totals struct {
 	ByState    [client.Leaving + 1]int
 }
 
-func (t *Totals) add(d DeviceReport) {
+// Add counts a device in.
+func (t *Totals) Add(d DeviceReport) {
 	t.Count++
 	t.ByState[d.State]++
 	if d.Sleeper {

@@ -35,7 +35,7 @@ func golden(t *testing.T, name, got string) {
 func reportOf(devices ...DeviceReport) Report {
 	r := Report{Seed: 42, Devices: devices, FramesOut: 1234, FramesIn: 1200, LinkErrors: map[string]uint64{"fault_lost": 55, "crc": 0, "queue_full": 3}, Strays: 2}
 	for _, d := range devices {
-		r.add(d)
+		r.Add(d)
 	}
 	r.Elapsed = 61*time.Second + 234*time.Millisecond
 	return r

@@ -125,6 +125,7 @@ func summary(elapsed time.Duration, reports []fleet.Report) string {
 			all.Add(d)
 		}
 	}
-	return fmt.Sprintf("After %v: %d devices sent %d messages, %d of them acknowledged, %d still open, %d lost; %d frames were sent again, %d commands taken.",
-		elapsed.Round(time.Second), all.Count, all.Sent, all.Acknowledged, all.Open, all.Lost, all.Retransmitted, all.Received)
+	return fmt.Sprintf("After %v: %d devices sent %d messages, %d of them acknowledged, %d still open, %d lost; %s sent again, %s taken.",
+		elapsed.Round(time.Second), all.Count, all.Sent, all.Acknowledged, all.Open, all.Lost,
+		count(all.Retransmitted, "frame was", "frames were"), count(all.Received, "command was", "commands were"))
 }

@@ -43,7 +43,7 @@ func (w where) banner() []string {
 		"Try in another terminal, in the same folder; the second speaks to a sleeper:",
 		fmt.Sprintf("  go run ./cmd/midge sub -t 'sensors/#' -v -p %s", port),
 		fmt.Sprintf("  go run ./cmd/midge pub -t sensors/%s/set -m 21.5 -q 1 -p %s", target, port),
-		fmt.Sprintf("  (or mosquitto_sub and mosquitto_pub with the same flags)"))
+		"  (or mosquitto_sub and mosquitto_pub with the same flags)")
 }
 
 // sums is the line below the table.
@@ -59,7 +59,7 @@ func (v view) sums() string {
 			asleep++
 		}
 	}
-	return fmt.Sprintf("%v: %d devices, %d asleep; messages in %d, out %d, queued %d, resent %d; MQTT clients %d",
+	return fmt.Sprintf("%v: %d devices, %d asleep; in %d, out %d, queued %d, resent %d; MQTT clients %d",
 		v.elapsed.Truncate(time.Second), held, asleep, in, out, queued, resent, max(0, v.broker.Connected-held))
 }
 
@@ -67,17 +67,17 @@ func (v view) sums() string {
 const (
 	aroundTable = 4
 	eventsShown = 4 // at most, below the sums
+	rowsLeast   = 5 // of the table, before the banner goes
 )
 
 // draw lays the view out on a screen of so many columns and rows and returns its lines, none of them longer, no more than rows. What
-// does not fit is left out: first events, then the banner, then devices.
+// does not fit is left out: first events, then devices down to rowsLeast lines, then the banner.
 func (v view) draw(banner []string, cols, rows int) (lines []string) {
-	spare := rows - aroundTable - len(v.devices)
-	if spare < len(banner) {
-		banner = banner[:min(1, max(0, spare))]
+	if rows-aroundTable-len(banner) < min(rowsLeast, len(v.devices)) {
+		banner = nil
 	}
 	events := v.events[max(0, len(v.events)-eventsShown):]
-	spare -= len(banner)
+	spare := rows - aroundTable - len(banner) - len(v.devices)
 	events = events[len(events)-max(0, min(len(events), spare)):]
 
 	lines = append(lines, banner...)
