@@ -70,6 +70,12 @@ func discover(t *testing.T, row discoveryRow) {
 	dev := listenOn(t, Config{Address: row.device, Groups: []string{row.group}})
 	defer dev.Close()
 
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s: gateway %+v, device %+v", row.name, gw.Stats(), dev.Stats())
+		}
+	}()
+
 	search := []byte{3, 1, 0}
 	dev.WriteFrames([]transports.Frame{{Data: search, Broadcast: true}})
 	f := readOne(t, gw)

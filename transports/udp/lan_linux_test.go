@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"bytes"
 	"net"
 	"os/exec"
 	"runtime"
@@ -22,6 +23,13 @@ func onLAN(t *testing.T, f func()) {
 			skip = "no network namespace for us: " + err.Error()
 			return
 		}
+		events, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+		if err != nil {
+			skip = "no events of the network: " + err.Error()
+			return
+		}
+		defer unix.Close(events)
+		unix.Bind(events, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV6_ROUTE | unix.RTMGRP_IPV6_IFADDR})
 		for _, args := range [][]string{
 			{"link", "set", "lo", "up"},
 			{"link", "add", "v0", "type", "veth", "peer", "name", "v1"},
@@ -37,12 +45,27 @@ func onLAN(t *testing.T, f func()) {
 				return
 			}
 		}
+		// The kernel notices that the cable is plugged in at both ends a moment later, and only then routes multicast over it.
+		unix.SetsockoptTimeval(events, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10})
+		for event := make([]byte, 8192); !routed("v0") || !routed("v1"); {
+			if _, err := unix.Read(events, event); err != nil && err != unix.EINTR {
+				skip = "no multicast route over the cable: " + err.Error()
+				return
+			}
+		}
 		f()
 	}()
 	<-ended
 	if skip != "" {
 		t.Skip(skip)
 	}
+}
+
+// routed reports whether IPv6 multicast goes out of an interface.
+func routed(name string) bool {
+	out, _ := exec.Command("ip", "-6", "route", "show", "table", "local", "type", "multicast", "dev", name).Output()
+	link, _ := exec.Command("ip", "link", "show", "dev", name, "up").Output()
+	return bytes.Contains(out, []byte("ff00::/8")) && bytes.Contains(link, []byte("LOWER_UP"))
 }
 
 func TestDiscoveryOnLAN(t *testing.T) {
