@@ -78,6 +78,7 @@ func (g *Gateway) read(ctx context.Context, l *link, t transports.Link) error {
 	for i := range frames {
 		frames[i].Data = make([]byte, size)
 	}
+	var m moderator
 	for {
 		n, err := t.ReadFrames(frames[:])
 		if err != nil {
@@ -86,6 +87,8 @@ func (g *Gateway) read(ctx context.Context, l *link, t transports.Link) error {
 		busy := g.receive(l, t, frames[:n])
 		if busy != nil {
 			pause(ctx, busy)
+		} else if m.after(time.Now(), n) {
+			time.Sleep(restFor)
 		}
 	}
 }

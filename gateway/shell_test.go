@@ -202,6 +202,7 @@ func TestManyAtOnce(t *testing.T) {
 			p := mqttsn.Connect{ClientID: fmt.Sprint("d", i), ProtocolID: 1, Duration: 60, CleanSession: true}
 			d.end.WriteFrames([]transports.Frame{{Data: p.Append(nil)}})
 		}
+		time.Sleep(time.Second)
 		for _, d := range devices {
 			d.want("every CONNECT is answered", "CONNACK accepted")
 		}
@@ -241,6 +242,7 @@ func TestLinksTogether(t *testing.T) {
 				s.g.Counters()
 			})
 		}
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := s.g.Devices(); len(got) != 1 || got[0].State != Active {
 			t.Errorf("it is one client in the end: %+v", got)
