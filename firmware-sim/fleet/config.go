@@ -42,7 +42,7 @@ type Config struct {
 	Delay              time.Duration // of each frame, both ways
 
 	Duration time.Duration // of publishing; 0 = until the context ends
-	Drain    time.Duration // how long after Duration open messages may still be answered; default what N_retry repetitions take
+	Drain    time.Duration // how long after Duration nothing need be answered before open messages are given up; default what a reconnect takes
 
 	Retry     time.Duration // T_retry; default 10 s (§7.2)
 	Retries   int           // N_retry; default 4
@@ -66,7 +66,7 @@ func (c Config) withDefaults() Config {
 	c.Retry = or(c.Retry, 10*time.Second)
 	c.Retries = or(c.Retries, 4)
 	c.KeepAlive = or(c.KeepAlive, time.Minute)
-	c.Drain = or(c.Drain, c.Retry*time.Duration(c.Retries+2))
+	c.Drain = or(c.Drain, c.Retry*time.Duration(c.Retries+2)+reconnectLeast+reconnectSpan)
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -153,7 +154,8 @@ func (f *Fleet) enlist() {
 	}
 }
 
-// drain ends the devices and serves them until all have left, for Config.Drain at most and for Goodbye at most once ctx has ended.
+// drain ends the devices and serves them until all have left, until nothing was answered for Config.Drain, or for Goodbye at most once
+// ctx has ended.
 func (f *Fleet) drain(ctx context.Context) {
 	f.mu.Lock()
 	now := time.Now()
@@ -161,8 +163,9 @@ func (f *Fleet) drain(ctx context.Context) {
 		f.drive(s, func(s *station) { s.end(now) })
 	}
 	f.mu.Unlock()
-	if ctx.Err() == nil {
-		f.play(ctx, now.Add(f.cfg.Drain), f.ended)
+	for open, before := f.stillOpen(), uint64(math.MaxUint64); open < before && ctx.Err() == nil; {
+		f.play(ctx, time.Now().Add(f.cfg.Drain), f.ended)
+		open, before = f.stillOpen(), open
 	}
 	if ctx.Err() != nil {
 		f.play(context.WithoutCancel(ctx), time.Now().Add(Goodbye), f.ended)
@@ -177,6 +180,16 @@ func (f *Fleet) ended() bool {
 		}
 	}
 	return true
+}
+
+// stillOpen counts the messages without an answer.
+func (f *Fleet) stillOpen() (n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.stations {
+		n += s.open
+	}
+	return n
 }
 
 // Sleepers are the client ids of the devices that sleep, in order.

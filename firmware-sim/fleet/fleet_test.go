@@ -147,7 +147,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 				w := newTown(t)
 				defer w.stop()
 				cfg := Config{Devices: 12, QoS: row.qos, Loss: 0.2, Dup: 0.1, Delay: 30 * time.Millisecond, Sleep: 0.5, Seed: row.seed,
-					Payload: 64, Interval: 5 * time.Second, Duration: 10 * time.Minute, Drain: 10 * time.Minute, Retry: 2 * time.Second}
+					Payload: 64, Interval: 5 * time.Second, Duration: 10 * time.Minute, Retry: 2 * time.Second}
 				if row.shared {
 					cfg.Shared = w.line
 				} else {

@@ -24,7 +24,7 @@ func live(t *testing.T, link transports.Link, cfg Config) {
 	go func() { done <- g.Serve(ctx, "live", link, gateway.LinkConfig{}) }()
 	w.ears = w.session("ears", "sensors/#")
 	cfg.Interval, cfg.Duration, cfg.SleepDuration, cfg.Retry = 20*time.Millisecond, 700*time.Millisecond, time.Second, 200*time.Millisecond
-	cfg.QoS, cfg.Payload, cfg.Seed, cfg.Drain = mqttsn.ExactlyOnce, 40, 5, 20*time.Second
+	cfg.QoS, cfg.Payload, cfg.Seed = mqttsn.ExactlyOnce, 40, 5
 	r := w.run(ctx, cfg)
 	cancel()
 	if err := <-done; err != nil {

@@ -38,7 +38,7 @@ func sample(n int) view {
 		v.devices[2].LastValue = []byte("\x1b[2J\r\n日本\xff\\")
 	}
 	for i := range 6 {
-		v.events = append(v.events, fmt.Sprintf("event %d", i+1))
+		v.events = append(v.events, fmt.Sprintf("%s event %d", seconds(time.Duration(i)*time.Second), i+1))
 	}
 	return v
 }
@@ -214,7 +214,7 @@ func TestWatch(t *testing.T) {
 
 func TestBannerWithoutSerialLine(t *testing.T) {
 	b := strings.Join(where{mqtt: "127.0.0.1:1", sn: "127.0.0.1:2", http: "127.0.0.1:3", why: "no line", devices: 2}.banner(), "\n")
-	for _, want := range []string{"no line", "http://127.0.0.1:3/metrics", "MQTT-SN udp 127.0.0.1:2 ", "sensors/udp-01/set", "-p 1\n"} {
+	for _, want := range []string{"no line", "http://127.0.0.1:3/healthz", "MQTT-SN udp 127.0.0.1:2\n", "sensors/udp-01/set", "-p 1\n"} {
 		if !strings.Contains(b, want) {
 			t.Errorf("the banner has %q, got:\n%s", want, b)
 		}

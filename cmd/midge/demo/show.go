@@ -38,7 +38,9 @@ func (s *stage) show(ctx context.Context, began time.Time) {
 		v.elapsed = time.Since(began)
 		v.devices, v.broker = s.node.Gateway.Devices(), s.node.Broker.Counters()
 		fresh := append(w.compare(v.devices), s.notes.take()...)
-		v.events = append(v.events, fresh...)
+		for _, e := range fresh {
+			v.events = append(v.events, seconds(v.elapsed)+" "+e)
+		}
 		v.events = slices.Clone(v.events[max(0, len(v.events)-eventsKept):])
 		out.show(v, fresh)
 		select {
@@ -52,7 +54,7 @@ func (s *stage) show(ctx context.Context, began time.Time) {
 // display is a screen or plain lines.
 type display interface {
 	begin(banner []string)
-	// show is called every lookEvery; fresh are those of v.events that it has not been shown before.
+	// show is called every lookEvery; fresh are the events since the last call, without their times.
 	show(v view, fresh []string)
 	end()
 }
@@ -92,5 +94,5 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// seconds is how plain output tells when something happened.
+// seconds is how an event tells when it happened.
 func seconds(d time.Duration) string { return fmt.Sprintf("%6.1fs", d.Seconds()) }

@@ -14,7 +14,7 @@ type view struct {
 	elapsed time.Duration
 	devices []gateway.Device
 	broker  broker.Counters
-	events  []string // the latest last
+	events  []string // with their times, the latest last
 }
 
 // banner tells what runs where and what to try.
@@ -23,14 +23,13 @@ func (w where) banner() []string {
 	if w.serial != "" {
 		links += ", serial " + w.serial
 	}
-	health := ""
-	if w.http != "" {
-		health = "   http://" + w.http + "/metrics"
-	}
 	port := w.mqtt[strings.LastIndexByte(w.mqtt, ':')+1:]
 	lines := []string{
 		fmt.Sprintf("Midge demo: %d simulated devices, %d of them mostly asleep. Ctrl-C ends it.", w.devices, len(w.sleepers)),
-		fmt.Sprintf("  MQTT %s   MQTT-SN %s%s", w.mqtt, links, health),
+		fmt.Sprintf("  MQTT %s   MQTT-SN %s", w.mqtt, links),
+	}
+	if w.http != "" {
+		lines = append(lines, "  health and figures: http://"+w.http+"/healthz and /metrics")
 	}
 	if w.why != "" {
 		lines = append(lines, "  "+w.why)
@@ -85,7 +84,7 @@ func (v view) draw(banner []string, cols, rows int) (lines []string) {
 	lines = append(lines, table(v.devices, cols, rows-aroundTable-len(banner))...)
 	lines = append(lines, "", v.sums())
 	for _, e := range events {
-		lines = append(lines, "  "+e)
+		lines = append(lines, e)
 	}
 	lines = lines[:min(len(lines), max(rows, 0))]
 	for i := range lines {
