@@ -31,7 +31,8 @@ type Config struct {
 	KeepAlive   time.Duration // in whole seconds; 0 = one minute
 	MaxInflight int           // messages unacknowledged upstream, 1…65535; 0 = 20
 
-	// AvailabilityTopic upstream holds a retained "1" while the bridge is connected, else "0". "" = "midge/<Node>/bridge/<Name>/state", "-" = none.
+	// AvailabilityTopic upstream holds a retained "1" while the bridge is connected, else "0". "" = "midge/<Node>/bridge/<Name>/state", "-" = none, for an
+	// upstream that does not let the bridge publish there and closes the connection for it.
 	AvailabilityTopic string
 
 	Topics []Topic

@@ -89,7 +89,7 @@ func (r *runner) deliver(now time.Time, o broker.Outbound) (sent bool, err error
 	remote, line, ok := r.mapping.toRemote(o.Message.Topic)
 	if !ok {
 		r.ledger.drop(DropUnmapped)
-		return true, r.done(o.ID, o.QoS)
+		return true, r.session.Discard(o.ID)
 	}
 	if !r.canSend() {
 		return false, nil
