@@ -24,8 +24,8 @@ const lattice = `
 	transports/udp         < transports
 	transports/serial      < transports
 	transports/faults      < transports
-	transports/linktest    < transports, transports/faults, transports/pcap
-	transports/pcap        < transports
+	transports/trace       < transports
+	transports/linktest    < transports, transports/faults, transports/trace
 
 	broker                 < broker/mqtt, broker/topic
 	broker/listener        < broker, broker/mqtt, broker/topic

@@ -1,7 +1,6 @@
 package listener
 
 import (
-	"net"
 	"sync"
 
 	"midge/broker"
@@ -46,17 +45,6 @@ func (ws *workspace) filled(n int) *workspace {
 	return ws
 }
 
-// readInto reads once from nc into a borrowed workspace.
-func readInto(nc net.Conn, partial []byte) (*workspace, error) {
-	ws := borrow(partial)
-	n, err := nc.Read(ws.free())
-	if n > 0 {
-		return ws.filled(n), nil // an error beside data comes again
-	}
-	ws.giveBack()
-	return nil, err
-}
-
 func (ws *workspace) giveBack() {
 	clear(ws.in)
 	ws.in, ws.ids = ws.in[:0], ws.ids[:0]
@@ -74,7 +62,6 @@ type outbox struct {
 var outboxes = sync.Pool{New: func() any { return &outbox{buf: make([]byte, 0, writeSize+4096)} }}
 
 func (o *outbox) giveBack() {
-	clear(o.pull[:])
 	if cap(o.buf) <= keepSize {
 		o.buf = o.buf[:0]
 		outboxes.Put(o)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,11 +12,24 @@ import (
 	"midge/broker/mqtt"
 )
 
-// conn is one client's connection.
+// wire is what carries a connection's octets: a socket in a loop, or a stream with a goroutine of its own.
+type wire interface {
+	// write sends b and returns what does not go without waiting longer than this wire waits. The caller holds wmu.
+	write(b []byte) (rest []byte, err error)
+	// pump is called with the pump claimed. It drains the connection and releases the pump, now or later, without holding up its caller.
+	pump()
+	// hurry makes a write that waits give up soon.
+	hurry()
+	// close ends the connection; the reader notices. The caller holds wmu.
+	close()
+}
+
+// conn is one client's connection, whatever carries it. Its reader hands in what arrives (handle) and asks when it must be looked at (due).
 type conn struct {
 	server *Server
 	ctx    context.Context
-	src    *source
+	wire   wire
+	peer   net.Addr
 
 	// Owned by the reader.
 	session   *broker.Session // nil before CONNECT
@@ -30,26 +42,68 @@ type conn struct {
 	aliases   map[uint16]string
 	topic     string          // published to last: most clients repeat themselves
 	busy      <-chan struct{} // see Session.Publish
+	partial   []byte          // octets of a packet that is not whole yet
 	batch     batch
 
-	// What the client can take; written before the session exists, read by the pump.
-	packetMax uint32 // octets, 0 = any
+	packetMax uint32 // octets that the client takes, 0 = any; written before the session exists
 
 	pumping atomic.Uint32 // idle, running or again
 	wmu     sync.Mutex    // guards writing and what follows
-	pend    []byte        // packets that are not deliveries: CONNACK, SUBACK, PINGRESP
+	pend    []byte        // to be sent before anything that is pulled
 	broken  bool          // nothing more can be written
 }
 
-func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {
-	return &conn{server: s, ctx: ctx, src: newSource(nc), lastRead: time.Now()}
+// due is when the connection must have been heard of again: zero means never.
+func (c *conn) due() time.Time {
+	switch {
+	case c.session == nil:
+		return c.lastRead.Add(connectTimeout) // lastRead stands still until CONNECT is whole
+	case c.keepAlive == 0:
+		return time.Time{}
+	}
+	return c.lastRead.Add(c.keepAlive)
 }
 
-// run reads until the connection ends and leaves the session as the end demands.
-func (c *conn) run() {
-	err := c.read()
-	c.farewell(err)
-	c.src.Close()
+// received takes in what a read has brought.
+func (c *conn) received(now time.Time, ws *workspace) error {
+	if c.session != nil {
+		c.lastRead = now
+	}
+	err := c.handle(ws)
+	ws.giveBack()
+	if err == nil {
+		c.Wake()
+	}
+	return err
+}
+
+// errSilent is why a connection ends that was not heard of when it was due.
+var errSilent = &mqtt.Error{Reason: mqtt.KeepAliveTimeout, Text: "keep-alive timeout"}
+
+// busyWait is how long a publisher is not read from while a subscriber catches up.
+const busyWait = 100 * time.Millisecond
+
+// errDone ends a connection without anything to say: after DISCONNECT.
+var errDone = errors.New("client disconnected")
+
+// farewell tells an MQTT 5 client why its connection ends, and the log when it was at fault.
+func (c *conn) farewell(err error) {
+	var fault *mqtt.Error
+	switch {
+	case errors.Is(err, broker.ErrTakenOver):
+		c.disconnect(mqtt.SessionTakenOver)
+	case errors.As(err, &fault):
+		c.server.log.Info("connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
+		c.Wake() // what was right is still answered
+		if !fault.Silent {
+			c.disconnect(fault.Reason)
+		}
+	}
+}
+
+// leave gives the session back as the end of the connection demands. The wire is closed.
+func (c *conn) leave(now time.Time, err error) {
+	c.server.remove(c)
 	if c.session == nil {
 		return
 	}
@@ -60,76 +114,13 @@ func (c *conn) run() {
 	case c.ctx.Err() != nil:
 		how.Lost = false // the server goes, not the client: nobody is to be told that the client was lost
 	}
-	c.session.Close(time.Now(), how)
-	c.server.log.Debug("client disconnected", "client", c.session.ClientID(), "peer", c.src.RemoteAddr(), "err", err)
+	c.session.Close(now, how)
+	c.server.log.Debug("client disconnected", "client", c.session.ClientID(), "peer", c.peer, "err", err)
 }
 
-// errDone ends a connection without anything to say: after DISCONNECT.
-var errDone = errors.New("client disconnected")
-
-func (c *conn) read() error {
-	c.src.SetReadDeadline(c.lastRead.Add(connectTimeout))
-	for {
-		ws, err := c.src.wait()
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && c.stillAlive() {
-				continue
-			}
-			return c.timeout(err)
-		}
-		c.lastRead = time.Now()
-		err = c.handle(ws)
-		ws.giveBack()
-		if err != nil {
-			return err
-		}
-		c.pump()
-		c.pause()
-	}
-}
-
-// stillAlive is asked when the read deadline fires: it moves the deadline if the client was heard of since.
-func (c *conn) stillAlive() bool {
-	if c.session == nil || c.ctx.Err() != nil {
-		return false
-	}
-	if c.keepAlive == 0 {
-		c.src.SetReadDeadline(time.Time{})
-		return true
-	}
-	due := c.lastRead.Add(c.keepAlive)
-	c.src.SetReadDeadline(due)
-	return time.Now().Before(due)
-}
-
-func (c *conn) timeout(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) && c.session != nil && c.ctx.Err() == nil {
-		// "If … the Server does not receive a Control Packet from the Client within one and a half times the Keep Alive
-		// time period, it MUST close the Network Connection" [MQTT-3.1.2-22]
-		return &mqtt.Error{Reason: mqtt.KeepAliveTimeout, Text: "keep-alive timeout"}
-	}
-	return err
-}
-
-// farewell tells an MQTT 5 client why its connection ends and the log when it was at fault.
-func (c *conn) farewell(err error) {
-	var fault *mqtt.Error
-	switch {
-	case errors.Is(err, broker.ErrTakenOver):
-		c.disconnect(mqtt.SessionTakenOver)
-	case errors.As(err, &fault):
-		c.server.log.Info("connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.src.RemoteAddr())
-		c.pump() // what was right is still answered
-		if !fault.Silent {
-			c.disconnect(fault.Reason)
-		}
-	}
-}
-
-// disconnect sends DISCONNECT, where the version has one from the server, and closes the socket. Any goroutine may call it.
+// disconnect sends DISCONNECT, where the version has one from the server, and closes the wire. Any goroutine may call it.
 func (c *conn) disconnect(r mqtt.ReasonCode) {
-	// A pump that waits for a client which does not read holds wmu: the deadline lets it go.
-	c.src.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	c.wire.hurry() // whoever writes to a client that does not read holds wmu
 	c.wmu.Lock()
 	c.cut(r)
 	c.wmu.Unlock()
@@ -137,29 +128,13 @@ func (c *conn) disconnect(r mqtt.ReasonCode) {
 
 // cut is disconnect for whoever holds wmu.
 func (c *conn) cut(r mqtt.ReasonCode) {
-	if c.session != nil && c.version == mqtt.V5 && !c.broken {
-		d := mqtt.Disconnect{Reason: r}
-		c.src.Write(d.Append(nil, c.version))
-	}
-	c.broken = true
-	c.src.Close() // the reader notices
-}
-
-// busyWait is how long a publisher is not read from while a subscriber catches up.
-const busyWait = 100 * time.Millisecond
-
-// pause slows a publisher whose subscribers have fallen behind.
-func (c *conn) pause() {
-	busy := c.busy
-	if busy == nil {
+	if c.broken {
 		return
 	}
-	c.busy = nil
-	t := time.NewTimer(busyWait)
-	defer t.Stop()
-	select {
-	case <-busy:
-	case <-t.C:
-	case <-c.ctx.Done():
+	if c.session != nil && c.version == mqtt.V5 {
+		d := mqtt.Disconnect{Reason: r}
+		c.wire.write(d.Append(c.pend, c.version))
 	}
+	c.broken = true
+	c.wire.close()
 }

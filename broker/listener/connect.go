@@ -54,7 +54,7 @@ func (c *conn) refuseFault(v mqtt.Version, err error) error {
 func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 	ack := mqtt.Connack{Reason: r}
 	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
-	c.pump()
+	c.Wake()
 	return &mqtt.Error{Reason: r, Silent: true, Text: text}
 }
 
@@ -94,8 +94,8 @@ func (c *conn) accept(p *mqtt.Connect) error {
 	c.session, c.expires = session, o.SessionExpiry > 0
 	c.wmu.Unlock()
 	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
-	c.stillAlive()
-	c.server.log.Debug("client connected", "client", o.ClientID, "peer", c.src.RemoteAddr(), "version", c.version, "clean", p.CleanStart)
+	c.lastRead = now
+	c.server.log.Debug("client connected", "client", o.ClientID, "peer", c.peer, "version", c.version, "clean", p.CleanStart)
 	return nil
 }
 

@@ -37,9 +37,9 @@ func (c *conn) handle(ws *workspace) error {
 		}
 		b = b[h.Total():]
 	}
-	c.src.partial = append(c.src.partial[:0], b...)
+	c.partial = append(c.partial[:0], b...)
 	if len(b) == 0 {
-		c.src.partial = nil
+		c.partial = nil
 	}
 	return c.flush()
 }

@@ -7,9 +7,6 @@ import (
 	"midge/broker/mqtt"
 )
 
-// inlineRounds is how often a goroutine that has other work pulls before it leaves the rest to one that has not.
-const inlineRounds = 2
-
 // States of conn.pumping.
 const (
 	idle    uint32 = iota
@@ -44,112 +41,94 @@ func (c *conn) release() bool {
 	return false
 }
 
-// Wake is called by the core when the session has something to send, in the goroutine of whoever gave it: for a single message that
-// costs less than starting one.
-func (c *conn) Wake() { c.pump() }
-
-// pump sends what waits as far as the socket takes it at once; the rest is left to a goroutine. Readers call it, their own connection's
-// and others': they must not stand still because a client does not read, or the two could wait for each other for ever.
-func (c *conn) pump() {
-	if !c.claim() {
-		return
-	}
-	for {
-		rest, more := c.drain(false)
-		if more {
-			go c.pumpAll(rest)
-			return
-		}
-		if c.release() {
-			return
-		}
+// Wake is called by the core when the session has something to send, in the goroutine of whoever gave it, and by the reader after
+// each batch.
+func (c *conn) Wake() {
+	if c.claim() {
+		c.wire.pump()
 	}
 }
 
-// pumpAll has claimed the pump. It sends rest and then all that waits, however long the socket takes.
-func (c *conn) pumpAll(rest []byte) {
-	if rest != nil {
-		c.wmu.Lock()
-		c.write(rest, true)
-		c.wmu.Unlock()
-	}
-	for {
-		c.drain(true)
-		if c.release() {
-			return
-		}
-	}
-}
+// progress is how far drain came.
+type progress uint8
 
-// drain pulls and writes until nothing waits. Unless it may wait, it stops when the socket is full, and returns what it could not write,
-// or after a few rounds, so that no reader becomes the servant of another client.
-func (c *conn) drain(wait bool) (rest []byte, more bool) {
+const (
+	drained progress = iota // nothing waits
+	full                    // the wire takes no more now
+	more                    // the rounds are used up
+)
+
+// firstPull is how many deliveries the first round asks for. Later rounds ask for more while messages are small, so that what is pulled and
+// finds the wire full stays small too.
+const firstPull = 8
+
+// drain pulls and writes until nothing waits, the wire is full or the rounds are used up. The caller has claimed the pump.
+func (c *conn) drain(rounds int) progress {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	o := outboxes.Get().(*outbox)
 	defer o.giveBack()
 	o.buf = append(o.buf[:0], c.pend...)
-	c.pend = c.pend[:0]
+	c.pend = nil
 	if c.session == nil {
-		rest = c.write(o.buf, wait)
-		return rest, rest != nil
+		return c.flushOut(o)
 	}
 	now := time.Now()
-	for round := 0; ; round++ {
-		n, err := c.session.Next(now, o.pull[:])
+	for size := firstPull; ; rounds-- {
+		if rounds == 0 {
+			return max(c.flushOut(o), more)
+		}
+		n, err := c.session.Next(now, o.pull[:size])
 		if err != nil {
 			c.cut(mqtt.SessionTakenOver)
-			return nil, false
+			return drained
 		}
-		for i := range o.pull[:n] {
-			o.buf = c.encode(o.buf, now, &o.pull[i])
-			if len(o.buf) < writeSize {
-				continue
-			}
-			if rest := c.write(o.buf, wait); rest != nil {
-				return c.encodeRest(rest, now, o.pull[i+1:n]), true
-			}
-			o.buf = o.buf[:0]
+		if !c.encodeAll(o, now, n) {
+			return full
 		}
-		clear(o.pull[:n])
-		if n < len(o.pull) {
-			break
+		if n < size {
+			return c.flushOut(o)
 		}
-		if !wait && round >= inlineRounds {
-			more = true
-			break
+		if len(o.buf) < writeSize/4 {
+			size = min(size*4, len(o.pull))
 		}
 	}
-	rest = c.write(o.buf, wait)
-	return rest, more || rest != nil
 }
 
-// encodeRest joins what the socket did not take with what has been pulled behind it.
-func (c *conn) encodeRest(rest []byte, now time.Time, pulled []broker.Outbound) []byte {
+// encodeAll encodes what was pulled and writes each time that enough for one write is together. It reports whether the wire took it.
+func (c *conn) encodeAll(o *outbox, now time.Time, n int) bool {
+	pulled := o.pull[:n]
+	defer clear(pulled)
 	for i := range pulled {
-		rest = c.encode(rest, now, &pulled[i])
+		o.buf = c.encode(o.buf, now, &pulled[i])
+		if len(o.buf) < writeSize || c.flushOut(o) != full {
+			continue
+		}
+		for ; i+1 < n; i++ { // pulled is pulled: it waits behind the rest
+			c.pend = c.encode(c.pend, now, &pulled[i+1])
+		}
+		return false
 	}
-	clear(pulled)
-	return rest
+	return true
 }
 
-// write sends b and returns a copy of what is left of it: nothing, if it may wait or the connection is broken.
-func (c *conn) write(b []byte, wait bool) (rest []byte) {
-	if len(b) == 0 || c.broken {
-		return nil
+// flushOut writes o.buf; what the wire does not take is kept in pend.
+func (c *conn) flushOut(o *outbox) progress {
+	if len(o.buf) == 0 || c.broken {
+		return drained
 	}
-	rest, err := c.src.tryToWrite(b)
-	if err == nil && len(rest) > 0 {
-		if !wait {
-			return append([]byte(nil), rest...)
-		}
-		_, err = c.src.Write(rest)
-	}
+	rest, err := c.wire.write(o.buf)
 	if err != nil {
 		c.broken = true
-		c.src.Close() // the reader notices
+		c.wire.close() // the reader notices
+		return drained
 	}
-	return nil
+	c.pend = append(c.pend, rest...)
+	o.buf = o.buf[:0]
+	if len(rest) > 0 {
+		return full
+	}
+	return drained
 }
 
 // send queues a packet that is not a delivery. The reader calls it; the pump that follows every batch carries it.

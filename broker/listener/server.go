@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"midge/broker"
@@ -72,6 +73,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var mine sync.WaitGroup
 	defer mine.Wait()
+	var lp *loop
+	if _, sockets := l.(syscall.Conn); sockets {
+		var err error
+		if lp, err = newLoop(ctx, s); err == nil {
+			mine.Go(lp.run)
+		} else if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
 	for {
 		nc, err := l.Accept()
 		if ctx.Err() != nil {
@@ -91,8 +101,24 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		mine.Go(func() { s.serveConn(ctx, nc) })
+		s.accept(ctx, &mine, lp, nc)
 	}
+}
+
+// accept gives a connection to the loop, or to a goroutine of its own when it is no plain socket.
+func (s *Server) accept(ctx context.Context, mine *sync.WaitGroup, lp *loop, nc net.Conn) {
+	c := &conn{server: s, ctx: ctx, peer: nc.RemoteAddr(), lastRead: time.Now()}
+	if !s.add(c) {
+		s.log.Warn("connection refused: too many", "peer", c.peer)
+		nc.Close()
+		return
+	}
+	if lp != nil && lp.take(c, nc) {
+		return
+	}
+	st := &stream{Conn: nc, c: c}
+	c.wire = st
+	mine.Go(st.serve)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -104,20 +130,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
-}
-
-func (s *Server) serveConn(ctx context.Context, nc net.Conn) {
-	c := newConn(ctx, s, nc)
-	if !s.add(c) {
-		s.log.Warn("connection refused: too many", "peer", nc.RemoteAddr())
-		nc.Close()
-		return
-	}
-	defer s.remove(c)
-	if ctx.Err() == nil { // else disconnectAll may have come before add
-		c.run()
-	}
-	nc.Close()
 }
 
 func (s *Server) add(c *conn) bool {
