@@ -14,7 +14,7 @@ import (
 
 // place is a local broker with one client and a bridge.
 type place struct {
-	t      *testing.T
+	t      testing.TB
 	bridge *Bridge
 	local  *broker.Session
 	wake   waker
@@ -22,12 +22,12 @@ type place struct {
 	stop   func()
 }
 
-func startPlace(t *testing.T, cfg Config) *place {
+func startPlace(t testing.TB, cfg Config) *place {
 	t.Helper()
 	return startPlaceWith(t, cfg, nil)
 }
 
-func startPlaceWith(t *testing.T, cfg Config, dial dialer) *place {
+func startPlaceWith(t testing.TB, cfg Config, dial dialer) *place {
 	t.Helper()
 	core := broker.New(broker.Limits{})
 	p := &place{t: t, wake: make(waker, 1)}
@@ -54,7 +54,7 @@ func startPlaceWith(t *testing.T, cfg Config, dial dialer) *place {
 	return p
 }
 
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(b []byte) (int, error) {
 	l.t.Log(strings.TrimSpace(string(b)))

@@ -20,7 +20,7 @@ const patience = 30 * time.Second
 
 // mosquitto is a real upstream: a process on a port and a directory of its own.
 type mosquitto struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	port int
 	cmd  *exec.Cmd
@@ -28,7 +28,7 @@ type mosquitto struct {
 }
 
 // startMosquitto writes the configuration and starts the process. Without the program the test is skipped, or fails in CI.
-func startMosquitto(t *testing.T, config ...string) *mosquitto {
+func startMosquitto(t testing.TB, config ...string) *mosquitto {
 	t.Helper()
 	if _, err := exec.LookPath("mosquitto"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -48,7 +48,7 @@ func startMosquitto(t *testing.T, config ...string) *mosquitto {
 	return m
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func (m *mosquitto) address(scheme string) string {
 
 // client is somebody else who is connected upstream.
 type client struct {
-	t *testing.T
+	t testing.TB
 	paho.Client
 	got chan string
 }
