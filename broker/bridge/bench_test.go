@@ -13,7 +13,7 @@ import (
 func BenchmarkOut(b *testing.B) {
 	for qos := mqtt.AtMostOnce; qos <= mqtt.ExactlyOnce; qos++ {
 		b.Run(fmt.Sprint("qos", qos), func(b *testing.B) {
-			m := startMosquitto(b, "allow_anonymous true", "log_type information")
+			m := startMosquitto(b, "allow_anonymous true", "log_type information", "set_tcp_nodelay true")
 			up := m.client("observer", nil).subscribe(stateTopic)
 			p := startPlace(b, Config{Address: m.address("mqtt"), MaxInflight: 100, Topics: []Topic{{Filter: "s/#", QoS: 2}, {Filter: "end", QoS: 1}}})
 			up.want("the bridge is there", stateTopic+"=1 q1")
