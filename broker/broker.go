@@ -72,6 +72,9 @@ type Options struct {
 	ReceiveMaximum uint16 // deliveries at QoS > 0 in flight; 0 means 65,535
 	Will           *Will
 	Waker          Waker
+	// Wakes, when not nil, collects whom the verbs give something; its owner flushes it. It then spares one receiver of many publishers' messages
+	// a wake-up for each.
+	Wakes *Wakes
 }
 
 // Open gives the front end the session of o.ClientID, taking it over from any other front end that holds it. present reports that the session was there already.
@@ -79,7 +82,7 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	if o.ClientID == "" {
 		return nil, false, ErrNoClientID
 	}
-	s = &Session{b: b, waker: o.Waker, username: o.Username}
+	s = b.hold(o)
 	b.mu.Lock()
 	if st := b.sessions[o.ClientID]; st != nil {
 		b.reopen(now, s, st, o.CleanStart)
@@ -123,7 +126,7 @@ func (b *Broker) takeOver(now time.Time, by *Session, st *state) {
 	old := st.owner
 	b.detach(st)
 	if old.waker != nil {
-		by.woken = append(by.woken, old.waker)
+		by.wakes.add(old.waker)
 	}
 	if w := st.will; w != nil && w.Delay == 0 {
 		st.will = nil

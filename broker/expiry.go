@@ -34,7 +34,7 @@ func earlier(a, b time.Time) time.Time {
 
 // Expire publishes wills and ends sessions that are due and returns when it must be called next; zero means not until another session is closed.
 func (b *Broker) Expire(now time.Time) (next time.Time) {
-	by := &Session{b: b}
+	by := b.hold(Options{})
 	b.mu.Lock()
 	for st := b.deadlines.first(); st != nil && st.overdue(now); st = b.deadlines.first() {
 		b.due(now, by, st)

@@ -159,7 +159,7 @@ func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued) (busy 
 	}
 	if !o.awake && o != by && o.waker != nil {
 		o.awake = true
-		by.woken = append(by.woken, o.waker)
+		by.wakes.add(o.waker)
 	}
 	if st.busy() && o != by && now.Sub(o.lastNext) < stalledAfter {
 		if st.room == nil {

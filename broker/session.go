@@ -22,8 +22,9 @@ type Session struct {
 	lastNext       time.Time // when it last pulled
 	awake          bool      // it was woken and has not been drained since
 
-	woken     []Waker // to wake when the running verb has released the lock
-	lastRoute *route  // of the topic it published last
+	wakes     *Wakes // to wake when the running verb has released the lock, or when the front end says so
+	own       Wakes  // unless the front end has one
+	lastRoute *route // of the topic it published last
 }
 
 // state is what a client id owns, with or without a front end.
@@ -58,6 +59,14 @@ type queued struct {
 	retain bool
 }
 
+func (b *Broker) hold(o Options) *Session {
+	s := &Session{b: b, waker: o.Waker, username: o.Username, wakes: o.Wakes}
+	if s.wakes == nil {
+		s.wakes = &s.own
+	}
+	return s
+}
+
 // ClientID is the client id that the session belongs to.
 func (s *Session) ClientID() string { return s.st.id }
 
@@ -81,11 +90,9 @@ func (s *Session) unlock() {
 }
 
 func (s *Session) wake() {
-	for i, w := range s.woken {
-		w.Wake()
-		s.woken[i] = nil
+	if s.wakes == &s.own {
+		s.own.Flush()
 	}
-	s.woken = s.woken[:0]
 }
 
 // Closing says how a front end leaves a session.

@@ -94,6 +94,7 @@ func (l *link) acquire(c *client, clean bool) error {
 		ReceiveMaximum: 1, // "many devices have a single receive buffer": one exchange at a time
 		Will:           c.will.message(),
 		Waker:          c,
+		Wakes:          &l.sp.wakes,
 	})
 	if err != nil {
 		return err

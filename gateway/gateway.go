@@ -181,5 +181,6 @@ func (g *Gateway) end(l *link) {
 	if l.anonymous != nil {
 		l.anonymous.Close(l.now, broker.Closing{})
 	}
+	g.sp.wakes.Flush()
 	delete(g.runs, l.name)
 }

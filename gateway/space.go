@@ -16,6 +16,7 @@ type space struct {
 	log        *slog.Logger
 	start      time.Time
 	predefined predefined
+	wakes      broker.Wakes // whom the clients' messages are for: told after each batch
 
 	clients map[string]*client // by client id, connected or not
 

@@ -44,6 +44,7 @@ type conn struct {
 	busy      <-chan struct{} // see Session.Publish
 	partial   []byte          // octets of a packet that is not whole yet
 	batch     batch
+	wakes     *broker.Wakes // shared by the connections of one loop; nil: none
 
 	packetMax uint32 // octets that the client takes, 0 = any; written before the session exists
 

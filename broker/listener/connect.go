@@ -60,7 +60,7 @@ func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 
 func (c *conn) accept(p *mqtt.Connect) error {
 	now := time.Now()
-	o := broker.Options{ClientID: p.ClientID, Username: p.Username, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c}
+	o := broker.Options{ClientID: p.ClientID, Username: p.Username, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes}
 	switch {
 	case p.Version != mqtt.V5 && !p.CleanStart:
 		o.SessionExpiry = broker.Never

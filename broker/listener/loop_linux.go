@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"midge/broker"
 	"midge/broker/mqtt"
 )
 
@@ -22,7 +23,7 @@ import (
 //
 // Go's own poller costs three times as much for such a message: going from idle to busy and back, the runtime wakes a second thread and its
 // monitor, which then looks about every 20 µs. So a loop that has just had an event waits for the next one without telling the
-// scheduler, a few milliseconds at most. It keeps a processor (a P) while it does: Processors says how many should be added.
+// scheduler, a few milliseconds at most. It keeps a processor (a P) while it does, so a program should have one more of them than cores.
 type loop struct {
 	server *Server
 	ctx    context.Context
@@ -31,6 +32,7 @@ type loop struct {
 	events [128]unix.EpollEvent
 	last   time.Time // when the last event came
 
+	wakes  broker.Wakes // whom the packets of one round are for: told when all are handled
 	socks  map[int32]*sock
 	timers timers
 	paused []*sock
@@ -98,7 +100,7 @@ func (l *loop) take(c *conn, nc net.Conn) bool {
 		return false
 	}
 	nc.Close() // the duplicate lives on
-	c.wire = s
+	c.wire, c.wakes = s, &l.wakes
 	l.post(s)
 	return true
 }
@@ -136,8 +138,9 @@ func (l *loop) run() {
 			l.last = now
 			l.event(now, &l.events[i])
 		}
-		l.resume(now)
 		l.fire(now)
+		l.wakes.Flush()
+		l.resume(now)
 	}
 	l.free()
 }

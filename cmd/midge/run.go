@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 
 	"midge/cmd/midge/config"
@@ -48,7 +49,16 @@ func (c *runCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	addProcessor()
 	return n.Run(ctx)
+}
+
+// addProcessor makes up for the processor (P) that listeners and links hold while they wait for the next packet of a busy moment (see
+// listener's loop): with one more than cores the rest of the program always has one. GOMAXPROCS, if set, is the user's word.
+func addProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
 
 // load reads the configuration that the user meant.

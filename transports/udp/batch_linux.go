@@ -46,10 +46,17 @@ type mmsg struct {
 	call  func(fd uintptr) bool // bound once: a method value made per call would be an allocation
 }
 
-func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, error) {
-	raw, err := conn.SyscallConn()
+func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, socket, error) {
+	var s socket = conn
+	if c.alone {
+		var err error
+		if s, err = newWarm(conn); err != nil {
+			return nil, nil, err
+		}
+	}
+	raw, err := s.SyscallConn()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b := &batched{raw: raw, ioConfig: c, counters: n, v6: isInet6(raw)}
 	slots := batchMax
@@ -62,7 +69,7 @@ func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagram
 	b.in.allocate(slots)
 	b.out.allocate(slots)
 	b.in.call, b.out.call = b.receive, b.transmit
-	return b, nil
+	return b, s, nil
 }
 
 // allocate points every header at its vector. Names and control are set per call, as the kernel overwrites their lengths.

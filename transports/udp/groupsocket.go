@@ -29,7 +29,7 @@ func openGroup(m membership, own func(transports.Addr) bool, to *inbox) (*groupS
 	}
 	onlyJoined(conn)
 	s := &groupSocket{conn: conn, done: make(chan struct{})}
-	if s.io, err = newDatagrams(conn, ioConfig{mtu: groupFrameMax, broadcast: true, own: own}, to.counters); err != nil {
+	if s.io, _, err = newDatagrams(conn, ioConfig{mtu: groupFrameMax, broadcast: true, own: own}, to.counters); err != nil {
 		conn.Close()
 		return nil, err
 	}

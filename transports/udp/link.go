@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"midge/transports"
@@ -17,7 +18,7 @@ const mtuMax = 65507
 
 // A Link is a UDP socket as a transports.Link.
 type Link struct {
-	conn      *net.UDPConn
+	conn      socket
 	io        datagrams
 	connected bool // one peer only; its Addr is the zero Addr
 	mtu       int
@@ -34,6 +35,15 @@ type datagrams interface {
 	read(frames []transports.Frame) (int, error)
 	// write sends frames, none of which is a broadcast. It does not wait.
 	write(frames []transports.Frame)
+}
+
+// socket is what the link needs of a *net.UDPConn.
+type socket interface {
+	SyscallConn() (syscall.RawConn, error)
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+	SetReadDeadline(time.Time) error
+	Close() error
 }
 
 var _ transports.Link = (*Link)(nil)

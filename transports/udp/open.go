@@ -37,7 +37,7 @@ func Listen(c Config) (*Link, error) {
 	if wildcard {
 		wantDestination(conn)
 	}
-	cfg := ioConfig{mtu: l.mtu, destination: wildcard}
+	cfg := ioConfig{mtu: l.mtu, destination: wildcard, alone: len(c.Groups) == 0}
 	if len(c.Groups) > 0 {
 		if l.groups, err = joinGroups(conn, c.Groups, l.counters); err != nil {
 			conn.Close()
@@ -45,7 +45,8 @@ func Listen(c Config) (*Link, error) {
 		}
 		cfg.own = l.groups.isOwn
 	}
-	if l.io, err = newDatagrams(conn, cfg, l.counters); err != nil {
+	if l.io, l.conn, err = newDatagrams(conn, cfg, l.counters); err != nil {
+		l.conn = conn
 		l.Close()
 		return nil, fmt.Errorf("listen on UDP %s: %w", c.Address, err)
 	}
@@ -63,7 +64,7 @@ func Dial(address string) (*Link, error) {
 		return nil, fmt.Errorf("open a UDP socket to %s: %w", address, err)
 	}
 	l := newLink(conn, 0, true)
-	if l.io, err = newDatagrams(conn, ioConfig{mtu: l.mtu, connected: true}, l.counters); err != nil {
+	if l.io, l.conn, err = newDatagrams(conn, ioConfig{mtu: l.mtu, connected: true}, l.counters); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("open a UDP socket to %s: %w", address, err)
 	}
@@ -117,10 +118,11 @@ type ioConfig struct {
 	connected   bool                       // no addresses on datagrams
 	destination bool                       // the socket tells where a datagram was sent to, so that multicast can be told from unicast
 	broadcast   bool                       // all that arrives came by multicast
+	alone       bool                       // nothing but the link uses the socket: it may be taken out of Go's poller
 	own         func(transports.Addr) bool // not nil: tells the link's own broadcasts
 }
 
 // newDatagrams is the system's best way; tests set it to run the other one.
-var newDatagrams = func(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, error) {
+var newDatagrams = func(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, socket, error) {
 	return newBatched(conn, c, n)
 }

@@ -22,13 +22,13 @@ type oneByOne struct {
 	control  []byte
 }
 
-func newOneByOne(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, error) {
+func newOneByOne(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, socket, error) {
 	local := conn.LocalAddr().(*net.UDPAddr)
 	o := &oneByOne{conn: conn, ioConfig: c, counters: n, v6: local.IP.To4() == nil}
 	if c.destination {
 		o.control = make([]byte, 128)
 	}
-	return o, nil
+	return o, conn, nil
 }
 
 func (o *oneByOne) read(frames []transports.Frame) (int, error) {

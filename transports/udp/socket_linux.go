@@ -76,7 +76,7 @@ func askForBuffers(conn *net.UDPConn, octets int) {
 }
 
 // kernelDrops is the number of datagrams that found the receive buffer full (SO_MEMINFO, Linux 4.12).
-func kernelDrops(conn *net.UDPConn) (drops uint64) {
+func kernelDrops(conn socket) (drops uint64) {
 	const fields, dropsField = 9, 8 // linux/sock_diag.h: SK_MEMINFO_VARS, SK_MEMINFO_DROPS
 	control(conn, func(fd int) {
 		var info [fields]uint32
@@ -100,7 +100,7 @@ func isInet6(raw syscall.RawConn) (v6 bool) {
 }
 
 // control runs f on the socket's descriptor, or not at all when it is closed.
-func control(conn *net.UDPConn, f func(fd int)) {
+func control(conn socket, f func(fd int)) {
 	if raw, err := conn.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { f(int(fd)) })
 	}

@@ -11,7 +11,7 @@ import (
 	"midge/transports"
 )
 
-func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, error) {
+func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagrams, socket, error) {
 	return newOneByOne(conn, c, n)
 }
 
@@ -29,4 +29,4 @@ func askForBuffers(conn *net.UDPConn, octets int) {
 	}
 }
 
-func kernelDrops(*net.UDPConn) uint64 { return 0 }
+func kernelDrops(socket) uint64 { return 0 }

@@ -134,7 +134,7 @@ func TestNobodyListeningDoesNotEndTheLink(t *testing.T) {
 }
 
 func TestDroppedFramesLeaveNoHole(t *testing.T) {
-	for name, datagrams := range map[string]func(*net.UDPConn, ioConfig, *transports.Counters) (datagrams, error){"batched": newBatched, "one by one": newOneByOne} {
+	for name, datagrams := range map[string]func(*net.UDPConn, ioConfig, *transports.Counters) (datagrams, socket, error){"batched": newBatched, "one by one": newOneByOne} {
 		t.Run(name, func(t *testing.T) {
 			newDatagrams = datagrams
 			defer func() { newDatagrams = newBatched }()
