@@ -103,6 +103,15 @@ func (s *Session) Release(ids ...uint16) error {
 	return nil
 }
 
+// HasReceived reports whether a QoS 2 message with this identifier was taken from the client and waits for Release. Publish answers its repetition
+// without looking at the message.
+func (s *Session) HasReceived(id uint16) bool {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	_, ok := s.st.inbound[id]
+	return ok
+}
+
 // Receiving is the number of QoS 2 messages from this client that wait for Release.
 func (s *Session) Receiving() int {
 	s.b.mu.Lock()

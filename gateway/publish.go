@@ -39,7 +39,8 @@ func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrap
 // publish hands a client's message to the broker (§6.6). PUBACK or PUBREC comes out of the session when it is safe.
 func (l *link) publish(c *client, p *mqttsn.Publish) {
 	name, ok := l.topicOf(c, p.TopicIDType, p.TopicID)
-	if !ok {
+	// A repetition of what was taken is answered even if the id has been forgotten meanwhile, or the device would register and publish it again.
+	if !ok && !(p.QoS == mqttsn.ExactlyOnce && c.s.HasReceived(p.MsgID)) {
 		// "rejected: invalid topic ID … the client … has to re-register" (§6.6), at every QoS.
 		l.drop(InvalidTopic)
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})

@@ -3,6 +3,7 @@ package listener
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"midge/broker"
@@ -33,6 +34,8 @@ func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
 		return mqtt.BadAuthenticationMethod
 	case w != nil && topic.ValidName(w.Topic) != nil:
 		return mqtt.TopicNameInvalid
+	case strings.HasPrefix(p.ClientID, "$"):
+		return mqtt.ClientIdentifierNotValid // these are Midge's own: bridges and the like
 	}
 	return mqtt.Success
 }

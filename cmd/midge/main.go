@@ -16,6 +16,7 @@ import (
 // cli is the command line.
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the gateway from a configuration."`
+	Demo    demoCmd    `cmd:"" help:"Show everything at work with simulated sensors: nothing to install, nothing to configure."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration and print what it would run."`
 	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`
 	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`
