@@ -290,14 +290,11 @@ func (l *link) giveUp(c *client, out *broker.Outbound, why DropReason) {
 	if out.QoS == 0 {
 		return
 	}
-	if err := l.finish(c, out, why); err != nil {
+	done := c.s.Refused
+	if why == TooLong {
+		done = c.s.Discard // counted as PacketTooLarge already
+	}
+	if done(out.ID) != nil {
 		l.takenOver(c)
 	}
-}
-
-func (l *link) finish(c *client, out *broker.Outbound, why DropReason) error {
-	if out.QoS == mqtt.AtLeastOnce && why == TooLong {
-		return c.s.Acked(out.ID) // counted as PacketTooLarge already
-	}
-	return c.s.Refused(out.ID)
 }
