@@ -181,6 +181,13 @@ func (p *process) stop() {
 	}
 }
 
+// waitOrKill waits for a started program, not longer than patience.
+func waitOrKill(cmd *exec.Cmd) error {
+	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Wait()
+}
+
 // run runs a program to its end and returns what it printed.
 func run(t *testing.T, name string, args ...string) (output string, err error) {
 	t.Helper()

@@ -29,6 +29,9 @@ func (c *runCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Port < 0 || c.Port > 65535 {
+		return fmt.Errorf("-p %d is no port; it goes from 1 to 65535", c.Port)
+	}
 	if c.Port != 0 && len(cfg.Listeners) > 0 {
 		host, _, err := net.SplitHostPort(cfg.Listeners[0].Address)
 		if err != nil {
