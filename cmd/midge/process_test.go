@@ -239,6 +239,7 @@ func startMidge(t *testing.T, config string) *process {
 }
 
 // mosquitto is a real broker with its state in a directory, so that it can be stopped and started again.
+// Its in-flight limit is off: where it begins to queue, Mosquitto 2.0 itself changes the order towards its subscribers.
 type mosquitto struct {
 	*process
 	t    *testing.T
@@ -251,7 +252,7 @@ func startMosquitto(t *testing.T) *mosquitto {
 	need(t, "mosquitto", "mosquitto_sub", "mosquitto_pub")
 	m := &mosquitto{t: t, port: freePort(t)}
 	m.conf = writeFile(t, "mosquitto.conf", fmt.Sprintf(
-		"listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nuser root\n", m.port, t.TempDir()))
+		"listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n", m.port, t.TempDir()))
 	m.again()
 	return m
 }
