@@ -247,12 +247,17 @@ type mosquitto struct {
 	port int
 }
 
-func startMosquitto(t *testing.T) *mosquitto {
+// startMosquitto starts one with further lines of configuration; without any it is open to everyone.
+func startMosquitto(t *testing.T, lines ...string) *mosquitto {
 	t.Helper()
 	need(t, "mosquitto", "mosquitto_sub", "mosquitto_pub")
+	if lines == nil {
+		lines = []string{"allow_anonymous true"}
+	}
 	m := &mosquitto{t: t, port: freePort(t)}
 	m.conf = writeFile(t, "mosquitto.conf", fmt.Sprintf(
-		"listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n", m.port, t.TempDir()))
+		"listener %d 127.0.0.1\n%s\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n",
+		m.port, strings.Join(lines, "\n"), t.TempDir()))
 	m.again()
 	return m
 }
