@@ -62,6 +62,12 @@ func New(limits Limits) *Broker {
 // block. It may pull. It comes once until Next has returned less than it was asked for.
 type Waker interface{ Wake() }
 
+// Access says what a client may do. Its methods are called with the core's lock held: they look things up and do nothing else.
+type Access interface {
+	MayWrite(topic string) bool
+	MayRead(topic string) bool
+}
+
 // Options are what a front end opens a session with: CONNECT in the words of MQTT 5.
 type Options struct {
 	ClientID       string
@@ -72,6 +78,7 @@ type Options struct {
 	ReceiveMaximum uint16 // deliveries at QoS > 0 in flight; 0 means 65,535
 	Will           *Will
 	Waker          Waker
+	Access         Access // nil allows everything
 	// Wakes, when not nil, collects whom the verbs give something; its owner flushes it. It then spares one receiver of many publishers' messages
 	// a wake-up for each.
 	Wakes *Wakes
@@ -140,7 +147,7 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
 	if s.receiveMaximum == 0 {
 		s.receiveMaximum = receiveMaximum
 	}
-	st.owner, st.will, st.expiry = s, o.Will, o.SessionExpiry
+	st.owner, st.will, st.expiry, st.access = s, o.Will, o.SessionExpiry, o.Access
 	s.resume()
 	b.connected++
 	b.deadlines.set(st, time.Time{})

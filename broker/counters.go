@@ -13,10 +13,11 @@ const (
 	SessionEnded                        // the session ended with the message still waiting
 	PacketTooLarge                      // larger than the receiver's Maximum Packet Size or its link
 	SubscriberRefused                   // the receiver answered with a refusal
+	NotAuthorized                       // the publisher may not write the topic, or the receiver may not read it
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused"}
+var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused", "not_authorized"}
 
 // String is the reason as metrics name it.
 func (r DropReason) String() string { return dropNames[r] }

@@ -96,6 +96,10 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		seq := st.outSeq
 		st.outSeq++
 		b.unqueue(st, q)
+		if st.access != nil && !st.access.MayRead(q.msg.Topic) { // asked now: the rules may have changed while it waited
+			b.drop(NotAuthorized)
+			continue
+		}
 		if q.msg.expired(now) {
 			b.drop(Expired)
 			continue

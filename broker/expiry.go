@@ -69,7 +69,7 @@ func (b *Broker) publishWill(now time.Time, by *Session, st *state, w *Will) {
 	if w.Expiry > 0 {
 		m.Expires = now.Add(w.Expiry)
 	}
-	b.distribute(now, by, &m)
+	b.admit(now, by, st.access, &m)
 }
 
 // Run calls Expire when it is due, until ctx ends.

@@ -71,7 +71,7 @@ func (s *Session) publish(now time.Time, in Inbound) (busy <-chan struct{}) {
 		}
 	}
 	m.Publisher = s.st.id
-	reason, busy := s.b.distribute(now, s, m)
+	reason, busy := s.b.admit(now, s, s.st.access, m)
 	switch m.QoS {
 	case mqtt.AtLeastOnce:
 		s.answer(Puback, in.ID, reason)
@@ -121,6 +121,15 @@ func (s *Session) Receiving() int {
 
 func (s *Session) answer(k Kind, id uint16, r mqtt.ReasonCode) {
 	s.st.acks.push(Outbound{Kind: k, ID: id, Reason: r})
+}
+
+// admit distributes what its publisher may write.
+func (b *Broker) admit(now time.Time, by *Session, a Access, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}) {
+	if a != nil && !a.MayWrite(m.Topic) {
+		b.drop(NotAuthorized)
+		return mqtt.NotAuthorized, nil
+	}
+	return b.distribute(now, by, m)
 }
 
 // distribute keeps m if it is to be retained and gives it to everyone who subscribed.

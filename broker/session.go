@@ -34,6 +34,7 @@ type state struct {
 	subs   map[string]*Subscription
 	expiry uint32 // seconds
 	will   *Will
+	access Access // of the client that had it last
 
 	acks   ring[Outbound] // for the client as a publisher, and PUBRELs for it as a subscriber
 	queue  ring[queued]

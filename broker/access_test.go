@@ -1,0 +1,45 @@
+package broker
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"midge/broker/mqtt"
+)
+
+// only allows topics below its prefix.
+type only struct{ write, read string }
+
+func (o only) MayWrite(topic string) bool { return strings.HasPrefix(topic, o.write) }
+func (o only) MayRead(topic string) bool  { return strings.HasPrefix(topic, o.read) }
+
+func TestAccess(t *testing.T) {
+	b, now := New(Limits{}), time.Now()
+	pub, _, _ := b.Open(now, Options{ClientID: "pub", Access: only{write: "a/"}})
+	sub, _, _ := b.Open(now, Options{ClientID: "sub", Access: only{read: "a/x"}})
+	sub.Subscribe(now, []Subscription{{Filter: "#", QoS: 1}})
+	out := make([]Outbound, 10)
+	for i, row := range []struct {
+		topic     string
+		reason    mqtt.ReasonCode
+		delivered bool
+	}{
+		{"a/x", mqtt.Success, true},
+		{"a/y", mqtt.Success, false},
+		{"b/x", mqtt.NotAuthorized, false},
+	} {
+		pub.Publish(now, []Inbound{{ID: uint16(i + 1), Message: &Message{Topic: row.topic, QoS: 1, Payload: []byte("1")}}})
+		if n, _ := pub.Next(now, out); n != 1 || out[0].Reason != row.reason {
+			t.Errorf("the publisher of %s is answered %v, not %v", row.topic, row.reason, out[0].Reason)
+		}
+		if n, _ := sub.Next(now, out); (n == 1) != row.delivered {
+			t.Errorf("%s reaches the subscriber: %v, want %v", row.topic, n == 1, row.delivered)
+		}
+	}
+	pub.SetWill(&Will{Message: &Message{Topic: "b/will", Payload: []byte("1")}})
+	pub.Close(now, Closing{Lost: true})
+	if n := b.Counters().Dropped["not_authorized"]; n != 3 {
+		t.Errorf("what was refused on the way in, on the way out and as a will is counted: %d, want 3", n)
+	}
+}
