@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -50,9 +52,22 @@ func Parse(name string, data []byte) (*Config, error) {
 func grammarProblem(name string, err error) Problem {
 	var pe toml.ParseError
 	if errors.As(err, &pe) {
-		return Problem{File: name, Line: pe.Position.Line, Text: "this is not TOML: " + pe.Message}
+		return Problem{File: name, Line: pe.Position.Line, Text: "this is not TOML: " + oneLine(pe.Message)}
 	}
-	return Problem{File: name, Text: "this is not TOML: " + err.Error()}
+	return Problem{File: name, Text: "this is not TOML: " + oneLine(err.Error())}
+}
+
+// oneLine writes control characters, which the library quotes from the text as they are, as escapes.
+func oneLine(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < ' ' || r == 0x7F {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // A decoder puts the library's generic tree into the structs. What does not fit is a problem and leaves the default.
