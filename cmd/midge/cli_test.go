@@ -18,11 +18,7 @@ import (
 // midge runs a command of midge in a directory to its end.
 func midge(t *testing.T, dir string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(midgePath(t), args...)
 	var out, errs bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &errs
 	if err := cmd.Start(); err != nil {
@@ -152,13 +148,9 @@ func atoi(t *testing.T, number string) int {
 
 // TestRunFlags: -p moves the first listener, -v logs packets.
 func TestRunFlags(t *testing.T) {
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	file := writeFile(t, "config.toml", fmt.Sprintf(smallConfig, freePort(t), freePort(t), freePort(t)))
 	port := freePort(t)
-	p := start(t, path, "run", "-c", file, "-p", fmt.Sprint(port), "-v")
+	p := start(t, midgePath(t), "run", "-c", file, "-p", fmt.Sprint(port), "-v")
 	p.waitFor("midge says when it is ready", "midge is ready")
 	publish(t, port, "-t", "a", "-m", "x", "-i", "somebody", "-q", "1")
 	p.wait("-v logs what happens", func(line string) bool {
@@ -177,17 +169,13 @@ func TestRunFlags(t *testing.T) {
 
 // TestBackground: with -d the command returns at once and leaves a midge behind, which SIGTERM ends.
 func TestBackground(t *testing.T) {
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	port := freePort(t)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(path, "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, port, freePort(t), freePort(t))))
+	cmd := exec.Command(midgePath(t), "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, port, freePort(t), freePort(t))))
 	cmd.Stderr = log // the process left behind has it too: a pipe would stay open
 	out, err := cmd.Output()
 	if err != nil {

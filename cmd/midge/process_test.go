@@ -25,6 +25,16 @@ var binary = sync.OnceValues(func() (string, error) {
 	return build("midge")
 })
 
+// midgePath is where it is.
+func midgePath(t *testing.T) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // workDir is where binaries are built; TestMain removes it.
 var workDir string
 
@@ -229,11 +239,7 @@ func writeFile(t *testing.T, name, text string) string {
 // startMidge runs midge with a configuration and waits until it is ready.
 func startMidge(t *testing.T, config string) *process {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, path, "run", "-c", writeFile(t, "config.toml", config))
+	p := start(t, midgePath(t), "run", "-c", writeFile(t, "config.toml", config))
 	p.waitFor("midge says when it is ready", "midge is ready")
 	return p
 }

@@ -16,10 +16,7 @@ type tools struct {
 // ourTools are midge pub and midge sub, theirs mosquitto_pub and mosquitto_sub.
 func ourTools(t *testing.T) tools {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := midgePath(t)
 	return tools{"midge", []string{path, "pub"}, []string{path, "sub"}}
 }
 
