@@ -28,6 +28,7 @@ const lattice = `
 	transports/linktest    < transports, transports/faults, transports/trace
 
 	broker                 < broker/mqtt, broker/topic
+	broker/auth            < broker/topic
 	broker/listener        < broker, broker/mqtt, broker/topic
 	broker/bridge          < broker, broker/mqtt, broker/topic
 
@@ -38,6 +39,7 @@ const lattice = `
 
 	cmd/midge/config       < broker/mqtt, broker/topic
 	cmd/midge/client       < broker/mqtt, broker/topic
+	cmd/midge/passwd       < broker/auth
 	cmd/midge/status       <
 	cmd/midge/node         < *
 	cmd/midge/demo         < *
