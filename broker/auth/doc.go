@@ -19,13 +19,15 @@
 // [Throttle] is a machine without a lock: its owner locks.
 //
 // Checking a password is slow by intention and may need much memory. Verify therefore waits for its turn at a gate that all
-// password files of the process share: at most 64 MiB of Argon2 memory and at most eight verifications are under way at once, so that
-// a thousand devices that reconnect together exhaust neither a small box's memory nor its processors.
+// password files of the process share: at most 64 MiB of Argon2 memory (or one hash that wants more) and at most eight verifications are
+// under way at once, so that a thousand devices that reconnect together exhaust neither a small box's memory nor its processors. What
+// the collector has not taken back yet comes on top: in a storm of 300 log-ins the process grew by 110 MB and not by 5.9 GB.
 //
 // # What differs from Mosquitto
 //
-// Mosquitto 2.0 drops a password record that it cannot decode and goes on; here the file is refused. So are unknown bounds: an
-// Argon2 hash that wants more than 256 MiB, ten million PBKDF2 iterations and more, control characters in names and filters.
+// Mosquitto 2.0 drops a password record that it cannot decode, takes one of two records of a user, and goes on; here the file is
+// refused. So is one with an Argon2 hash that wants more than 256 MiB, with more than ten million PBKDF2 iterations, or with control
+// characters in names and filters. Both salt lengths of Mosquitto are read, 12 bytes and 64, and what lies near.
 // A client id or user name that begins with '$' opens no '$' topics through a pattern that begins with %c or %u.
 //
 // # What it does not do
