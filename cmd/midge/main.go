@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"midge/cmd/midge/client"
+	"midge/cmd/midge/passwd"
 )
 
 // cli is the command line.
@@ -20,6 +21,7 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"Check a configuration and print what it would run."`
 	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`
 	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`
+	Passwd  clientCmd  `cmd:"" help:"Manage a password file, with the flags of mosquitto_passwd." passthrough:""`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -31,12 +33,16 @@ type clientCmd struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// These two have a grammar of their own.
-	if len(os.Args) > 1 && os.Args[1] == "pub" {
-		os.Exit(client.Pub(ctx, os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
-	}
-	if len(os.Args) > 1 && os.Args[1] == "sub" {
-		os.Exit(client.Sub(ctx, os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	if len(os.Args) > 1 {
+		args := os.Args[2:]
+		switch os.Args[1] { // these have a grammar of their own
+		case "pub":
+			os.Exit(client.Pub(ctx, args, os.Stdin, os.Stdout, os.Stderr))
+		case "sub":
+			os.Exit(client.Sub(ctx, args, os.Stdin, os.Stdout, os.Stderr))
+		case "passwd":
+			os.Exit(passwd.Run(args, os.Stdin, os.Stdout, os.Stderr))
+		}
 	}
 	k := kong.Parse(&cli{}, kong.Name("midge"), kong.UsageOnError(),
 		kong.Description("MQTT broker, MQTT-SN gateway and bridge for the edge."),
