@@ -35,7 +35,7 @@ midge passwd [-H KIND] [-I N] -U FILE                  hash the passwords of a p
  --         what follows is no flag
 
 Without -b the password is asked for twice on a terminal; otherwise it is the first line of standard input.
-The file is replaced at once, keeps its mode and owner, and may be a symbolic link. A running midge reads it at "midge reload".
+The file is replaced at once, keeps its mode and owner, and may be a symbolic link. This version of midge does not read it; Mosquitto does.
 `
 
 // parse reads the arguments. Flags stand before the file.
