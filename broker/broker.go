@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -79,6 +80,7 @@ type Options struct {
 	Will           *Will
 	Waker          Waker
 	Access         Access // nil allows everything
+	PullBytes      int    // octets of topics and payloads after which Next ends a pull early; 0 means no bound
 	// Wakes, when not nil, collects whom the verbs give something; its owner flushes it. It then spares one receiver of many publishers' messages
 	// a wake-up for each.
 	Wakes *Wakes
@@ -146,6 +148,10 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
 	s.receiveMaximum = int(o.ReceiveMaximum)
 	if s.receiveMaximum == 0 {
 		s.receiveMaximum = receiveMaximum
+	}
+	s.pullBytes = o.PullBytes
+	if s.pullBytes == 0 {
+		s.pullBytes = math.MaxInt
 	}
 	st.owner, st.will, st.expiry, st.access = s, o.Will, o.SessionExpiry, o.Access
 	s.resume()

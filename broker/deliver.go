@@ -8,18 +8,18 @@ import (
 
 // Next fills dst with what may be sent now and returns how many there are: acknowledgements first, then what was in
 // flight when the client went away, then the queue as far as the receive window allows. It never blocks. Fewer than
-// len(dst) means that nothing more waits; the waker then tells when something does.
+// len(dst), and less than Options.PullBytes, means that nothing more waits; the waker then tells when something does.
 func (s *Session) Next(now time.Time, dst []Outbound) (n int, err error) {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
 	if s.st.owner != s {
 		return 0, ErrTakenOver
 	}
-	s.lastNext = now
+	s.lastNext, s.pulled = now, 0
 	n = s.nextAcks(dst)
 	n += s.nextResent(dst[n:])
 	n += s.nextQueued(now, dst[n:])
-	s.awake = n == len(dst)
+	s.awake = n == len(dst) || s.pulled >= s.pullBytes
 	s.st.relax()
 	return n, nil
 }
@@ -72,10 +72,11 @@ func (s *Session) nextResent(dst []Outbound) (n int) {
 		if d.phase != sent {
 			continue
 		}
-		if n == len(dst) || s.outstanding >= s.receiveMaximum {
+		if n == len(dst) || s.pulled >= s.pullBytes || s.outstanding >= s.receiveMaximum {
 			break
 		}
 		dst[n] = d.outbound(true)
+		s.pulled += dst[n].Octets()
 		s.traffic.Out[d.qos]++
 		s.give(d)
 		n++
@@ -88,7 +89,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 	if s.resend < st.window.len() {
 		return 0 // order: nothing new before the last of the old
 	}
-	for n < len(dst) && st.queue.len() > 0 {
+	for n < len(dst) && s.pulled < s.pullBytes && st.queue.len() > 0 {
 		if st.queue.at(0).qos > mqtt.AtMostOnce && !s.maySend() {
 			break
 		}
@@ -110,6 +111,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		} else {
 			dst[n] = s.send(q, seq).outbound(false)
 		}
+		s.pulled += dst[n].Octets()
 		n++
 	}
 	return n

@@ -75,3 +75,11 @@ type Subscription struct {
 	RetainHandling    uint8  // 0 send retained messages, 1 only if the subscription is new, 2 never
 	ID                uint32 // subscription identifier, 0 = none
 }
+
+// Octets is what o counts for Options.PullBytes: topic and payload of a delivery.
+func (o *Outbound) Octets() int {
+	if o.Message == nil {
+		return 0
+	}
+	return len(o.Message.Topic) + len(o.Message.Payload)
+}

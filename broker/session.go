@@ -17,6 +17,8 @@ type Session struct {
 	traffic  *Traffic
 
 	receiveMaximum int
+	pullBytes      int       // see Options
+	pulled         int       // octets handed out by the Next that runs
 	resend         int       // next delivery of the window to hand out again after a reconnect
 	outstanding    int       // deliveries handed out to this front end and still open
 	lastNext       time.Time // when it last pulled
