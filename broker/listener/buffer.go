@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"slices"
 	"sync"
 
 	"midge/broker"
@@ -19,25 +20,34 @@ const (
 
 // workspace is what a reader needs while it handles one read. Nothing of it may be kept afterwards.
 type workspace struct {
-	buf []byte // data, its length what is filled
-	in  []broker.Inbound
-	ids []uint16
+	buf  []byte // data, its length what is filled
+	lent []byte // the workspace's own buffer while buf is that of a connection's large packet
+	in   []broker.Inbound
+	ids  []uint16
 }
 
 var workspaces = sync.Pool{New: func() any { return &workspace{buf: make([]byte, 0, readSize)} }}
 
-// borrow takes a workspace whose buffer begins with the octets of an unfinished packet.
-func borrow(partial []byte) *workspace {
+// largePartial is from how many octets on an unfinished packet keeps the buffer that it is in. Smaller ones are copied, so that an
+// idle connection holds no more than it must; copying large ones would let a client that sends octet by octet cost a megabyte of copying each.
+const largePartial = readSize / 4
+
+// borrow takes a workspace whose buffer begins with the octets of an unfinished packet, which it takes over from the connection.
+func borrow(partial *[]byte) *workspace {
 	ws := workspaces.Get().(*workspace)
-	if len(partial) > cap(ws.buf)/2 {
-		ws.buf = make([]byte, 0, 2*len(partial))
+	if p := *partial; len(p) >= largePartial {
+		if cap(p)-len(p) < readSize/4 {
+			p = slices.Grow(p, max(readSize, len(p))) // doubling: what was copied is at most what has come
+		}
+		ws.lent, ws.buf, *partial = ws.buf, p, nil
+		return ws
 	}
-	ws.buf = append(ws.buf[:0], partial...)
+	ws.buf = append(ws.buf[:0], *partial...)
 	return ws
 }
 
-// free is the room behind the data.
-func (ws *workspace) free() []byte { return ws.buf[len(ws.buf):cap(ws.buf)] }
+// free is the room behind the data, as much as one read may take.
+func (ws *workspace) free() []byte { return ws.buf[len(ws.buf):min(cap(ws.buf), len(ws.buf)+readSize)] }
 
 // filled takes n octets of free as data.
 func (ws *workspace) filled(n int) *workspace {
@@ -45,10 +55,27 @@ func (ws *workspace) filled(n int) *workspace {
 	return ws
 }
 
+// keepPartial keeps what is left of the data, the beginning of a packet, for the next read.
+func (c *conn) keepPartial(ws *workspace, left []byte) {
+	switch {
+	case len(left) == 0:
+		c.partial = nil
+	case len(left) < largePartial:
+		c.partial = append(c.partial[:0], left...)
+	case len(left) == len(ws.buf): // nothing was before it: the buffer goes along
+		c.partial, ws.buf = ws.buf, nil
+	default:
+		c.partial = append(make([]byte, 0, len(left)+readSize), left...)
+	}
+}
+
 func (ws *workspace) giveBack() {
 	clear(ws.in)
 	ws.in, ws.ids = ws.in[:0], ws.ids[:0]
-	if cap(ws.buf) <= keepSize {
+	if ws.lent != nil {
+		ws.buf, ws.lent = ws.lent, nil
+	}
+	if ws.buf != nil {
 		workspaces.Put(ws)
 	}
 }

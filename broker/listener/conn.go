@@ -12,16 +12,21 @@ import (
 	"midge/broker/mqtt"
 )
 
-// wire is what carries a connection's octets: a socket in a loop, or a stream with a goroutine of its own.
+// wire is what carries a connection's octets: a socket in a loop, or a stream with a goroutine of its own. All but pump and hurry are called
+// with wmu held.
 type wire interface {
-	// write sends b and returns what does not go without waiting longer than this wire waits. The caller holds wmu.
+	// write sends b and returns what does not go without waiting longer than this wire waits.
 	write(b []byte) (rest []byte, err error)
 	// pump is called with the pump claimed. It drains the connection and releases the pump, now or later, without holding up its caller.
 	pump()
 	// hurry makes a write that waits give up soon.
 	hurry()
-	// close ends the connection; the reader notices. The caller holds wmu.
-	close()
+	// heed makes the reader go on that stopped for answersMax.
+	heed()
+	// finish ends our side of the connection, after which nothing is written; the reader ends the rest.
+	finish()
+	// fail is called when a write has failed. The reader still gets what the client had sent before, and then the end.
+	fail()
 }
 
 // conn is one client's connection, whatever carries it. Its reader hands in what arrives (handle) and asks when it must be looked at (due).
@@ -48,11 +53,21 @@ type conn struct {
 
 	packetMax uint32 // octets that the client takes, 0 = any; written before the session exists
 
-	pumping atomic.Uint32 // idle, running or again
-	wmu     sync.Mutex    // guards writing and what follows
-	pend    []byte        // to be sent before anything that is pulled
-	broken  bool          // nothing more can be written
+	pumping    atomic.Uint32 // idle, running or again
+	unanswered atomic.Int64  // answers asked for since the wire last took all that we had for it
+
+	wmu    sync.Mutex // guards writing and what follows. It may be held while a write waits
+	rest   []byte     // what the wire has not taken yet
+	broken bool       // nothing more can be written
+
+	// amu guards what follows, and makes writing session visible to the pump. It is taken after wmu and never held while a write waits.
+	amu  sync.Mutex
+	pend []byte // answers that go before anything that is pulled from now on
 }
+
+// answersMax is how many answers may wait for a client that takes none before it is not read from: about 1 MB. The kernel's buffers hold as many
+// again and more, so what waits is not a burst but a client that does not listen.
+const answersMax = 16384
 
 // due is when the connection must have been heard of again: zero means never.
 func (c *conn) due() time.Time {
@@ -71,6 +86,10 @@ func (c *conn) received(now time.Time, ws *workspace) error {
 		c.lastRead = now
 	}
 	err := c.handle(ws)
+	if asked := c.batch.asked; asked > 0 {
+		c.unanswered.Add(int64(asked))
+	}
+	c.batch = batch{}
 	ws.giveBack()
 	if err == nil {
 		c.Wake()
@@ -81,30 +100,45 @@ func (c *conn) received(now time.Time, ws *workspace) error {
 // errSilent is why a connection ends that was not heard of when it was due.
 var errSilent = &mqtt.Error{Reason: mqtt.KeepAliveTimeout, Text: "keep-alive timeout"}
 
+// errTooLate is why one ends that did not begin in time.
+var errTooLate = &mqtt.Error{Reason: mqtt.KeepAliveTimeout, Silent: true, Text: "CONNECT did not come in time"}
+
 // busyWait is how long a publisher is not read from while a subscriber catches up.
 const busyWait = 100 * time.Millisecond
+
+// errCut ends a connection to which another goroutine has said the last word.
+var errCut = errors.New("the server ended the connection")
+
+// lingerWait is how long a client has to end its side after the server's last word.
+const lingerWait = 500 * time.Millisecond
 
 // errDone ends a connection without anything to say: after DISCONNECT.
 var errDone = errors.New("client disconnected")
 
-// farewell tells an MQTT 5 client why its connection ends, and the log when it was at fault.
+// farewell ends our side of the connection: what was right is still answered, and an MQTT 5 client is told why. The log is told when
+// the client was at fault.
 func (c *conn) farewell(err error) {
 	var fault *mqtt.Error
+	c.wire.hurry() // whoever writes to a client that does not read holds wmu
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
 	switch {
 	case errors.Is(err, broker.ErrTakenOver):
-		c.disconnect(mqtt.SessionTakenOver)
+		c.cut(mqtt.SessionTakenOver)
 	case errors.As(err, &fault):
 		c.server.log.Info("connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
-		c.Wake() // what was right is still answered
+		c.answerHeld()
 		if !fault.Silent {
-			c.disconnect(fault.Reason)
+			c.cut(fault.Reason)
 		}
+	default:
+		c.answerHeld()
 	}
+	c.shut(nil)
 }
 
-// leave gives the session back as the end of the connection demands. The wire is closed.
+// leave gives the session back as the end of the connection demands.
 func (c *conn) leave(now time.Time, err error) {
-	c.server.remove(c)
 	if c.session == nil {
 		return
 	}
@@ -119,9 +153,9 @@ func (c *conn) leave(now time.Time, err error) {
 	c.server.log.Debug("client disconnected", "client", c.session.ClientID(), "peer", c.peer, "err", err)
 }
 
-// disconnect sends DISCONNECT, where the version has one from the server, and closes the wire. Any goroutine may call it.
+// disconnect sends DISCONNECT, where the version has one from the server, and ends our side. Any goroutine may call it.
 func (c *conn) disconnect(r mqtt.ReasonCode) {
-	c.wire.hurry() // whoever writes to a client that does not read holds wmu
+	c.wire.hurry() // as in farewell
 	c.wmu.Lock()
 	c.cut(r)
 	c.wmu.Unlock()
@@ -129,13 +163,29 @@ func (c *conn) disconnect(r mqtt.ReasonCode) {
 
 // cut is disconnect for whoever holds wmu.
 func (c *conn) cut(r mqtt.ReasonCode) {
+	c.amu.Lock()
+	told := c.session != nil && c.version == mqtt.V5
+	c.amu.Unlock()
+	if !told {
+		c.shut(nil)
+		return
+	}
+	d := mqtt.Disconnect{Reason: r}
+	c.shut(d.Append(nil, c.version))
+}
+
+// shut sends the last words, as far as the wire takes them, behind what waits, and ends our side. The caller holds wmu.
+func (c *conn) shut(last []byte) {
 	if c.broken {
 		return
 	}
-	if c.session != nil && c.version == mqtt.V5 {
-		d := mqtt.Disconnect{Reason: r}
-		c.wire.write(d.Append(c.pend, c.version))
+	c.amu.Lock()
+	b := append(append(c.rest, c.pend...), last...)
+	c.rest, c.pend = nil, nil
+	c.amu.Unlock()
+	if len(b) > 0 {
+		c.wire.write(b)
 	}
 	c.broken = true
-	c.wire.close()
+	c.wire.finish()
 }

@@ -57,13 +57,12 @@ func (c *conn) refuseFault(v mqtt.Version, err error) error {
 func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 	ack := mqtt.Connack{Reason: r}
 	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
-	c.Wake()
 	return &mqtt.Error{Reason: r, Silent: true, Text: text}
 }
 
 func (c *conn) accept(p *mqtt.Connect) error {
 	now := time.Now()
-	o := broker.Options{ClientID: p.ClientID, Username: p.Username, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes}
+	o := broker.Options{ClientID: p.ClientID, Username: p.Username, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes, PullBytes: pullBytes}
 	switch {
 	case p.Version != mqtt.V5 && !p.CleanStart:
 		o.SessionExpiry = broker.Never
@@ -92,10 +91,10 @@ func (c *conn) accept(p *mqtt.Connect) error {
 		session.Close(now, broker.Closing{})
 		return &mqtt.Error{Reason: mqtt.PacketTooLarge, Silent: true, Text: "CONNACK is larger than the client's maximum packet size"}
 	}
-	c.wmu.Lock() // a delivery may have started the pump already: CONNACK goes first
+	c.amu.Lock() // a delivery may have started the pump already: CONNACK goes first
 	c.pend = append(c.pend, hello...)
 	c.session, c.expires = session, o.SessionExpiry > 0
-	c.wmu.Unlock()
+	c.amu.Unlock()
 	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
 	c.lastRead = now
 	c.server.log.Debug("client connected", "client", o.ClientID, "peer", c.peer, "version", c.version, "clean", p.CleanStart)

@@ -12,8 +12,9 @@ import (
 
 // batch gathers runs of packets of one type, so that each run is one verb.
 type batch struct {
-	ws   *workspace
-	kind mqtt.PacketType // of ws.in or ws.ids; 0 when both are empty
+	ws    *workspace
+	kind  mqtt.PacketType // of ws.in or ws.ids; 0 when both are empty
+	asked int             // answers that the packets ask for
 }
 
 // handle parses every whole packet that a read has brought and keeps what is left for the next.
@@ -32,16 +33,13 @@ func (c *conn) handle(ws *workspace) error {
 			err = c.packet(h, b[h.Size:h.Total()])
 		}
 		if err != nil {
-			c.flush() // what came before the fault stands
+			c.endRun() // what came before the fault stands
 			return err
 		}
 		b = b[h.Total():]
 	}
-	c.partial = append(c.partial[:0], b...)
-	if len(b) == 0 {
-		c.partial = nil
-	}
-	return c.flush()
+	c.keepPartial(ws, b)
+	return c.endRun()
 }
 
 func (c *conn) packet(h mqtt.Header, body []byte) error {
@@ -50,7 +48,7 @@ func (c *conn) packet(h mqtt.Header, body []byte) error {
 	}
 	t := h.Type()
 	if t != c.batch.kind {
-		if err := c.flush(); err != nil {
+		if err := c.endRun(); err != nil {
 			return err
 		}
 	}
@@ -67,6 +65,7 @@ func (c *conn) packet(h mqtt.Header, body []byte) error {
 		if err := mqtt.ParsePing(h.First, body, c.version); err != nil {
 			return err
 		}
+		c.batch.asked++
 		c.send(mqtt.AppendPingresp)
 		return nil
 	case mqtt.TypeDisconnect:
@@ -99,6 +98,9 @@ func (c *conn) publish(first byte, body []byte) error {
 		setProperties(m, c.lastRead, p.Props)
 	}
 	c.batch.kind = mqtt.TypePublish
+	if p.QoS > 0 {
+		c.batch.asked++
+	}
 	c.batch.ws.in = append(c.batch.ws.in, broker.Inbound{ID: p.ID, Message: m})
 	return nil
 }
@@ -158,18 +160,21 @@ func (c *conn) ack(first byte, body []byte) error {
 		return err
 	}
 	if p.Reason.Failed() && (p.Type == mqtt.TypePuback || p.Type == mqtt.TypePubrec) {
-		if err := c.flush(); err != nil {
+		if err := c.endRun(); err != nil {
 			return err
 		}
 		return c.session.Refused(p.ID)
 	}
 	c.batch.kind = p.Type
+	if p.Type == mqtt.TypePubrec || p.Type == mqtt.TypePubrel {
+		c.batch.asked++
+	}
 	c.batch.ws.ids = append(c.batch.ws.ids, p.ID)
 	return nil
 }
 
-// flush hands the gathered run to the core.
-func (c *conn) flush() error {
+// endRun hands the gathered run to the core.
+func (c *conn) endRun() error {
 	kind, ws := c.batch.kind, c.batch.ws
 	c.batch.kind = 0
 	var err error
@@ -227,12 +232,13 @@ func (c *conn) subscribe(first byte, body []byte) error {
 		}
 	}
 	// The pump must not run before SUBACK is in its buffer, or retained messages could overtake it.
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
+	c.amu.Lock()
+	defer c.amu.Unlock()
 	codes, err := c.session.Subscribe(time.Now(), subs)
 	if err != nil {
 		return err
 	}
+	c.batch.asked += len(codes)
 	ack := mqtt.Suback{ID: p.ID, Codes: codes}
 	c.pend = ack.Append(c.pend, c.version)
 	return nil
@@ -252,6 +258,7 @@ func (c *conn) unsubscribe(first byte, body []byte) error {
 	if err != nil {
 		return err
 	}
+	c.batch.asked += len(codes)
 	ack := mqtt.Unsuback{ID: p.ID, Codes: codes}
 	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
 	return nil

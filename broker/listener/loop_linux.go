@@ -14,9 +14,8 @@ import (
 // A loop serves plain sockets by epoll in one goroutine: an idle connection costs its few hundred octets of state, and a message that
 // comes alone wakes one thread and nothing else.
 //
-// Go's own poller costs three times as much for such a message: going from idle to busy and back, the runtime wakes a second thread and its
-// monitor, which then looks about every 20 µs. So a loop that has just had an event waits for the next one without telling the
-// scheduler, a few milliseconds at most. It keeps a processor (a P) while it does, so a program should have one more of them than cores.
+// Each round handles the events that one wait has brought, then the timers, then wakes whom the packets of the round are for. Only the
+// loop reads, ends and closes a sock; any goroutine may write to one, and posts what only the loop may do.
 type loop struct {
 	server *Server
 	ctx    context.Context
@@ -31,8 +30,8 @@ type loop struct {
 	paused []*sock
 
 	mu     sync.Mutex
-	posted []*sock // to be adopted, or to be pumped on
-	closed bool
+	posted []note
+	closed bool // nothing is taken any more
 }
 
 // pauseStep is how often a loop looks whether a paused publisher may go on.
@@ -97,8 +96,6 @@ func (l *loop) finished() bool {
 
 func (l *loop) event(now time.Time, e *unix.EpollEvent) {
 	if e.Fd == int32(l.bell) {
-		var count [8]byte
-		unix.Read(l.bell, count[:])
 		l.answer(now)
 		return
 	}
@@ -107,12 +104,21 @@ func (l *loop) event(now time.Time, e *unix.EpollEvent) {
 		return // it ended earlier in this batch
 	}
 	if e.Events&unix.EPOLLOUT != 0 {
-		s.want(unix.EPOLLOUT, false)
+		s.waitForRoom(false)
 		s.pump()
 	}
 	if e.Events&^unix.EPOLLOUT != 0 {
 		s.readable(now)
 	}
+}
+
+// hold stops reading from a publisher whose subscribers have fallen behind.
+func (l *loop) hold(now time.Time, s *sock) {
+	if s.until.IsZero() {
+		l.paused = append(l.paused, s)
+	}
+	s.until = now.Add(busyWait)
+	s.hush(behindSubscribers, true)
 }
 
 // resume lets paused publishers go on whose subscribers have caught up, or whose time is over.
@@ -127,8 +133,8 @@ func (l *loop) resume(now time.Time) {
 				continue
 			}
 		}
-		s.busy = nil
-		s.want(unix.EPOLLIN, true)
+		s.busy, s.until = nil, time.Time{}
+		s.hush(behindSubscribers, false)
 	}
 	clear(l.paused[len(kept):])
 	l.paused = kept
@@ -138,18 +144,22 @@ func (l *loop) resume(now time.Time) {
 func (l *loop) fire(now time.Time) {
 	for len(l.timers) > 0 && !now.Before(l.timers[0].at) {
 		s := l.timers[0]
-		due := s.due()
-		if s.until.After(due) {
-			due = s.until // while we do not read we cannot hear
+		if !s.lingers && overdue(now, s.due()) {
+			s.hear(now) // it may have spoken while we were busy
 		}
-		l.set(s, due)
-		if due.IsZero() || now.Before(due) {
-			continue
-		}
-		if s.session == nil {
+		switch due := s.due(); {
+		case s.place < 0: // that was its end
+		case s.lingers && now.Before(s.at): // likewise, and it has a moment more
+		case s.lingers:
+			s.drop()
+		case !overdue(now, due):
+			l.set(s, due)
+		case s.session == nil:
 			s.end(now, errTooLate)
-			continue
+		default:
+			s.end(now, errSilent)
 		}
-		s.end(now, errSilent)
 	}
 }
+
+func overdue(now, due time.Time) bool { return !due.IsZero() && !now.Before(due) }

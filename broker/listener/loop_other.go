@@ -13,6 +13,6 @@ type loop struct{}
 
 func newLoop(context.Context, *Server) (*loop, error) { return nil, errors.ErrUnsupported }
 
-func (*loop) take(*conn, net.Conn) bool { return false }
+func (*loop) take(*conn, net.Conn) (start func()) { return nil }
 
 func (*loop) run() {}

@@ -8,38 +8,56 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"midge/broker/mqtt"
 )
 
-// take moves a connection out of Go's poller into the loop. It reports whether it could; otherwise the connection is as it was.
-func (l *loop) take(c *conn, nc net.Conn) bool {
+// errand is what another goroutine wants of a loop.
+type errand uint8
+
+const (
+	toAdopt errand = iota // a new connection
+	toPump                // more waits than the goroutine that has the pump had time for; the pump comes with it
+	toEnd                 // nothing more is written to it
+)
+
+// note is a piece of a loop's mail.
+type note struct {
+	s    *sock
+	what errand
+}
+
+// take moves a connection out of Go's poller. It returns what hands it to the loop, or nil: then it cannot be moved and is as it was.
+func (l *loop) take(c *conn, nc net.Conn) (start func()) {
 	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return false
+	if l == nil || !ok {
+		return nil
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return false
+		return nil
 	}
 	s := &sock{conn: c, l: l, fd: -1, place: -1}
 	raw.Control(func(fd uintptr) { s.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	if err != nil || s.fd < 0 {
-		return false
+		return nil
 	}
 	nc.Close() // the duplicate lives on
 	c.wire, c.wakes = s, &l.wakes
-	l.post(s)
-	return true
+	return func() { l.post(s, toAdopt) }
 }
 
-// post hands a sock to the loop: to adopt it or to pump on.
-func (l *loop) post(s *sock) {
+// post hands a sock to the loop. Any goroutine may call it, with the sock's wmu held or not.
+func (l *loop) post(s *sock, what errand) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.posted = append(l.posted, s)
-	if !l.closed {
-		l.ring()
+	closed := l.closed
+	if !closed {
+		l.posted = append(l.posted, note{s, what})
+		if len(l.posted) == 1 { // or the bell has rung already
+			l.ring()
+		}
+	}
+	l.mu.Unlock()
+	if closed && what == toAdopt {
+		s.discard() // the server's end overtook it
 	}
 }
 
@@ -49,32 +67,36 @@ func (l *loop) ring() {
 	unix.Write(l.bell, one[:])
 }
 
-// answer takes what was posted.
+// answer does what was posted. The bell is silenced first: what is posted from now on rings it again.
 func (l *loop) answer(now time.Time) {
+	var count [8]byte
+	unix.Read(l.bell, count[:])
 	l.mu.Lock()
 	posted := l.posted
 	l.posted = nil
 	l.mu.Unlock()
-	for _, s := range posted {
-		switch {
-		case !s.adopted:
+	for _, n := range posted {
+		switch s := n.s; {
+		case n.what == toAdopt:
 			l.adopt(now, s)
-		case l.socks[int32(s.fd)] == s:
+		case l.socks[int32(s.fd)] != s || s.lingers:
+			// It ended before its turn.
+		case n.what == toPump:
 			s.pump()
+		case n.what == toEnd:
+			s.end(now, errCut)
 		}
 	}
 }
 
 func (l *loop) adopt(now time.Time, s *sock) {
-	s.adopted = true
 	l.socks[int32(s.fd)] = s
+	s.wmu.Lock()
 	s.interest = unix.EPOLLIN
-	if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: s.interest, Fd: int32(s.fd)}); err != nil {
-		s.end(now, fmt.Errorf("epoll: %w", err))
+	s.wmu.Unlock()
+	if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.fd)}); err != nil {
+		s.lost(now, fmt.Errorf("epoll: %w", err))
 		return
 	}
 	l.set(s, s.due())
-	if l.ctx.Err() != nil { // disconnectAll may have come before it was there
-		s.disconnect(mqtt.ServerShuttingDown)
-	}
 }

@@ -54,100 +54,169 @@ type progress uint8
 
 const (
 	drained progress = iota // nothing waits
-	full                    // the wire takes no more now
 	more                    // the rounds are used up
+	full                    // the wire takes no more now
 )
 
 // firstPull is how many deliveries the first round asks for. Later rounds ask for more while messages are small, so that what is pulled and
 // finds the wire full stays small too.
 const firstPull = 8
 
+// pullBytes is about how many octets of deliveries one pull brings, so that what has been pulled for a client that does not read is bounded by it and
+// two messages.
+const pullBytes = writeSize
+
 // drain pulls and writes until nothing waits, the wire is full or the rounds are used up. The caller has claimed the pump.
 func (c *conn) drain(rounds int) progress {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	return c.drainHeld(rounds)
+}
+
+// drainHeld is drain for whoever holds wmu.
+func (c *conn) drainHeld(rounds int) progress {
+	if p := c.flush(&c.rest); p == full || c.broken {
+		return p
+	}
 	o := outboxes.Get().(*outbox)
 	defer o.giveBack()
-	o.buf = append(o.buf[:0], c.pend...)
-	c.pend = nil
-	if c.session == nil {
-		return c.flushOut(o)
-	}
+	o.buf = o.buf[:0]
 	now := time.Now()
 	for size := firstPull; ; rounds-- {
 		if rounds == 0 {
-			return max(c.flushOut(o), more)
+			return c.flushOut(o, more)
 		}
-		n, err := c.session.Next(now, o.pull[:size])
+		n, err := c.pull(o, now, size)
 		if err != nil {
+			c.flushOut(o, drained)
 			c.cut(mqtt.SessionTakenOver)
 			return drained
 		}
-		if !c.encodeAll(o, now, n) {
+		octets, taken := c.encodeAll(o, now, n)
+		switch {
+		case !taken:
 			return full
-		}
-		if n < size {
-			return c.flushOut(o)
-		}
-		if len(o.buf) < writeSize/4 {
+		case c.broken, n < size && octets < pullBytes:
+			return c.flushOut(o, drained)
+		case len(o.buf) < writeSize/4:
 			size = min(size*4, len(o.pull))
 		}
 	}
 }
 
-// encodeAll encodes what was pulled and writes each time that enough for one write is together. It reports whether the wire took it.
-func (c *conn) encodeAll(o *outbox, now time.Time, n int) bool {
+// pull takes the answers that wait and up to size things of the session. Both under one lock: a subscription's retained messages cannot overtake its SUBACK.
+func (c *conn) pull(o *outbox, now time.Time, size int) (n int, err error) {
+	c.amu.Lock()
+	defer c.amu.Unlock()
+	o.buf = append(o.buf, c.pend...)
+	c.pend = nil
+	if c.session == nil {
+		return 0, nil
+	}
+	return c.session.Next(now, o.pull[:size])
+}
+
+// answerHeld writes the answers that wait, and no deliveries: the client goes. The caller holds wmu.
+func (c *conn) answerHeld() {
+	if c.flush(&c.rest) == full || c.broken {
+		return
+	}
+	o := outboxes.Get().(*outbox)
+	defer o.giveBack()
+	c.amu.Lock()
+	o.buf, c.pend = append(o.buf[:0], c.pend...), nil
+	c.amu.Unlock()
+	for n := len(o.pull); n == len(o.pull) && c.session != nil; {
+		n, _ = c.session.Acks(o.pull[:]) // an error is for whoever uses the session next
+		for i := range n {
+			o.buf = c.encode(o, time.Time{}, &o.pull[i])
+		}
+	}
+	c.flushOut(o, drained)
+}
+
+// encodeAll encodes what was pulled and writes each time that enough for one write is together. It returns the octets that count for
+// pullBytes and whether the wire took what was written.
+func (c *conn) encodeAll(o *outbox, now time.Time, n int) (octets int, taken bool) {
 	pulled := o.pull[:n]
 	defer clear(pulled)
 	for i := range pulled {
-		o.buf = c.encode(o.buf, now, &pulled[i])
-		if len(o.buf) < writeSize || c.flushOut(o) != full {
+		octets += pulled[i].Octets()
+		o.buf = c.encode(o, now, &pulled[i])
+		if len(o.buf) < writeSize || c.flushOut(o, drained) != full {
 			continue
 		}
-		for ; i+1 < n; i++ { // pulled is pulled: it waits behind the rest
-			c.pend = c.encode(c.pend, now, &pulled[i+1])
+		for i++; i < n; i++ { // pulled is pulled: it waits behind the rest
+			o.buf = c.encode(o, now, &pulled[i])
 		}
-		return false
+		c.rest = append(c.rest, o.buf...)
+		o.buf = o.buf[:0]
+		return octets, false
 	}
-	return true
+	return octets, true
 }
 
-// flushOut writes o.buf; what the wire does not take is kept in pend.
-func (c *conn) flushOut(o *outbox) progress {
-	if len(o.buf) == 0 || c.broken {
-		return drained
+// flushOut writes o.buf; what the wire does not take is kept in rest. When the wire takes all it returns otherwise.
+func (c *conn) flushOut(o *outbox, otherwise progress) progress {
+	if len(o.buf) == 0 {
+		c.caughtUp()
+		return otherwise
 	}
-	rest, err := c.wire.write(o.buf)
-	if err != nil {
-		c.broken = true
-		c.wire.close() // the reader notices
-		return drained
-	}
-	c.pend = append(c.pend, rest...)
+	b := o.buf
 	o.buf = o.buf[:0]
-	if len(rest) > 0 {
+	p := c.flush(&b)
+	c.rest = append(c.rest, b...)
+	return max(p, otherwise)
+}
+
+// flush writes b and leaves in it what the wire does not take.
+func (c *conn) flush(b *[]byte) progress {
+	if c.broken {
+		*b = nil
+	}
+	if len(*b) == 0 {
+		return drained
+	}
+	rest, err := c.wire.write(*b)
+	*b = rest
+	switch {
+	case err != nil:
+		c.broken, *b = true, nil
+		c.wire.fail()
+	case len(rest) > 0:
 		return full
 	}
+	c.caughtUp()
 	return drained
+}
+
+// caughtUp notes that the wire has taken all that we had for it.
+func (c *conn) caughtUp() {
+	if c.unanswered.Load() != 0 && c.unanswered.Swap(0) > answersMax {
+		c.wire.heed()
+	}
 }
 
 // send queues a packet that is not a delivery. The reader calls it; the pump that follows every batch carries it.
 func (c *conn) send(appendTo func(b []byte) []byte) {
-	c.wmu.Lock()
+	c.amu.Lock()
 	c.pend = appendTo(c.pend)
-	c.wmu.Unlock()
+	c.amu.Unlock()
 }
 
 var ackTypes = [...]mqtt.PacketType{
 	broker.Puback: mqtt.TypePuback, broker.Pubrec: mqtt.TypePubrec, broker.Pubrel: mqtt.TypePubrel, broker.Pubcomp: mqtt.TypePubcomp,
 }
 
-func (c *conn) encode(b []byte, now time.Time, o *broker.Outbound) []byte {
+// encode appends a packet to what waits in the outbox.
+func (c *conn) encode(box *outbox, now time.Time, o *broker.Outbound) []byte {
+	b := box.buf
 	if o.Kind != broker.Publish {
 		if o.Reason == mqtt.QuotaExceeded && c.version != mqtt.V5 {
 			// MQTT 3 has no answer but success. Without one the client keeps the message and brings it again.
+			c.flushOut(box, drained)
 			c.cut(o.Reason)
-			return b
+			return box.buf
 		}
 		return mqtt.AppendAck(b, ackTypes[o.Kind], o.ID, o.Reason, c.version)
 	}

@@ -55,6 +55,7 @@ type Server struct {
 	assigned atomic.Uint64 // client ids given to clients without one
 
 	mu    sync.Mutex
+	open  int // connections
 	conns map[*conn]struct{}
 }
 
@@ -64,82 +65,103 @@ func New(b *broker.Broker, cfg Config, log *slog.Logger) *Server {
 	return &Server{broker: b, cfg: cfg.withDefaults(), log: log, conns: make(map[*conn]struct{})}
 }
 
-// Serve accepts connections from l until ctx ends, then closes l and its connections and returns when they have ended.
+// Serve accepts connections from l until ctx ends or l is closed, then closes l and its connections and returns when they have ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() {
-		l.Close()
-		s.disconnectAll(ctx)
-	})
-	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
 	var mine sync.WaitGroup
 	defer mine.Wait()
+	defer cancel()
 	var lp *loop
 	if _, sockets := l.(syscall.Conn); sockets {
 		var err error
 		if lp, err = newLoop(ctx, s); err == nil {
 			mine.Go(lp.run)
 		} else if !errors.Is(err, errors.ErrUnsupported) {
+			l.Close()
 			return err
 		}
 	}
+	mine.Go(func() {
+		<-ctx.Done()
+		l.Close()
+		s.disconnectAll(ctx)
+	})
+	return s.acceptAll(ctx, &mine, lp, l)
+}
+
+func (s *Server) acceptAll(ctx context.Context, mine *sync.WaitGroup, lp *loop, l net.Listener) error {
+	failing := false
 	for {
 		nc, err := l.Accept()
-		if ctx.Err() != nil {
-			if err == nil {
-				nc.Close()
-			}
+		switch {
+		case err == nil && ctx.Err() != nil:
+			nc.Close()
 			return nil
-		}
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return err
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			if !failing { // said once, not ten times a second
+				s.log.Warn("accept failed: trying again", "err", err)
 			}
+			failing = true
 			// Out of file descriptors, most likely: it passes when a connection ends.
-			s.log.Warn("accept failed", "err", err)
-			if !sleep(ctx, 100*time.Millisecond) {
-				return nil
-			}
+			sleep(ctx, 100*time.Millisecond)
 			continue
 		}
-		s.accept(ctx, &mine, lp, nc)
+		failing = false
+		s.accept(ctx, mine, lp, nc)
 	}
 }
 
 // accept gives a connection to the loop, or to a goroutine of its own when it is no plain socket.
 func (s *Server) accept(ctx context.Context, mine *sync.WaitGroup, lp *loop, nc net.Conn) {
 	c := &conn{server: s, ctx: ctx, peer: nc.RemoteAddr(), lastRead: time.Now()}
-	if !s.add(c) {
+	if !s.admit() {
 		s.log.Warn("connection refused: too many", "peer", c.peer)
 		nc.Close()
 		return
 	}
-	if lp != nil && lp.take(c, nc) {
-		return
+	start := lp.take(c, nc)
+	if start == nil {
+		st := newStream(c, nc)
+		c.wire = st
+		start = func() { mine.Go(st.serve) }
 	}
-	st := &stream{Conn: nc, c: c}
-	c.wire = st
-	mine.Go(st.serve)
+	s.list(c) // only now: whoever finds it there may use its wire
+	start()
+	if ctx.Err() != nil { // disconnectAll may have looked before it was listed
+		c.disconnect(mqtt.ServerShuttingDown)
+	}
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits d, or less when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-t.C:
-		return true
 	}
 }
 
-func (s *Server) add(c *conn) bool {
+// admit counts a connection, if there is room for one more.
+func (s *Server) admit() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.conns) >= s.cfg.Connections {
+	if s.open >= s.cfg.Connections {
 		return false
 	}
-	s.conns[c] = struct{}{}
+	s.open++
 	return true
+}
+
+// list makes an admitted connection known to disconnectAll.
+func (s *Server) list(c *conn) {
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
 }
 
 // disconnectAll ends the connections that were accepted under ctx.
@@ -147,16 +169,20 @@ func (s *Server) disconnectAll(ctx context.Context) {
 	s.mu.Lock()
 	conns := slices.Collect(maps.Keys(s.conns))
 	s.mu.Unlock()
+	conns = slices.DeleteFunc(conns, func(c *conn) bool { return c.ctx != ctx })
 	for _, c := range conns {
-		if c.ctx == ctx {
-			c.disconnect(mqtt.ServerShuttingDown)
-		}
+		c.wire.hurry() // all at once: each may hold up its turn
+	}
+	for _, c := range conns {
+		c.disconnect(mqtt.ServerShuttingDown)
 	}
 }
 
+// remove forgets a connection whose wire is closed.
 func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	s.open--
 	s.mu.Unlock()
 }
 
@@ -164,5 +190,5 @@ func (s *Server) remove(c *conn) {
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.conns)
+	return s.open
 }

@@ -5,81 +5,159 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"midge/broker/mqtt"
 )
 
-// sock is a connection in a loop.
+// sock is a connection in a loop. What is not said to be guarded is the loop's.
 type sock struct {
 	*conn
 	l  *loop
 	fd int
 
-	adopted bool // by the loop
-	at      time.Time
+	at      time.Time // when its timer fires
 	place   int       // in the heap, −1 when not in it
-	until   time.Time // a pause ends; zero: none
+	until   time.Time // when its pause ends; zero: none
+	lingers bool      // nothing more is written, and what comes is not looked at
 
-	interest uint32 // guarded by wmu: what epoll is to tell
+	// Guarded by wmu.
+	interest uint32 // what epoll is to tell
+	hushed   uint8  // why it is not read from
+	room     bool   // the pump waits for it
+	ending   bool   // the loop is about to let it linger
+	closed   bool   // the descriptor may mean another connection
 }
+
+// Reasons not to read.
+const (
+	behindSubscribers uint8 = 1 << iota // its subscribers have fallen behind: see hold
+	behindAnswers                       // it does not take its answers: see answersMax
+)
 
 // readable reads once; epoll tells again when there is more, so that a flood from one client does not starve the others.
 func (s *sock) readable(now time.Time) {
-	ws := borrow(s.partial)
+	ws := borrow(&s.partial)
 	n, err := unix.Read(s.fd, ws.free())
-	if n > 0 {
-		before := s.session
-		if err = s.received(now, ws.filled(n)); err != nil {
-			s.end(now, err)
-			return
-		}
-		if before != s.session {
-			s.l.set(s, s.due())
-		}
-		s.hold(now)
-		return
-	}
-	ws.giveBack()
 	switch {
+	case n > 0 && s.lingers:
+		ws.giveBack()
+	case n > 0:
+		s.received(now, ws.filled(n))
 	case err == unix.EAGAIN || err == unix.EINTR:
-	case err == nil:
-		s.end(now, io.EOF)
+		s.keepPartial(ws, ws.buf)
+		ws.giveBack()
 	default:
-		s.end(now, err)
+		ws.giveBack()
+		if err == nil {
+			err = io.EOF
+		}
+		s.lost(now, err)
 	}
 }
 
-// end takes the connection out of the loop.
-func (s *sock) end(now time.Time, err error) {
-	s.farewell(err)
+func (s *sock) received(now time.Time, ws *workspace) {
+	before := s.session
+	if err := s.conn.received(now, ws); err != nil {
+		s.end(now, err)
+		return
+	}
+	if before != s.session {
+		s.l.set(s, s.due())
+	}
+	if s.busy != nil {
+		s.l.hold(now, s)
+	}
+	if s.unanswered.Load() > answersMax {
+		s.hush(behindAnswers, true)
+		if s.unanswered.Load() == 0 { // the pump came through meanwhile and found nothing to undo
+			s.hush(behindAnswers, false)
+		}
+	}
+}
+
+// hear reads from a connection that seems silent, unless that is because it is not to be read from.
+func (s *sock) hear(now time.Time) {
 	s.wmu.Lock()
-	s.broken = true
-	unix.Close(s.fd) // epoll forgets it
+	hushed := s.hushed != 0
 	s.wmu.Unlock()
+	if !hushed {
+		s.readable(now)
+	}
+}
+
+// end is the server's end of the connection. It lingers: closing a socket that has unread input resets the connection, and a reset may
+// overtake the last words.
+func (s *sock) end(now time.Time, err error) {
+	s.wmu.Lock()
+	s.ending = true
+	s.wmu.Unlock()
+	s.farewell(err)
+	s.leave(now, err)
+	s.partial = nil
+	s.lingers = true
+	s.wmu.Lock()
+	s.hushed, s.room = 0, false
+	s.rearm()
+	s.wmu.Unlock()
+	s.l.set(s, now.Add(lingerWait))
+}
+
+// lost is the client's end of the connection.
+func (s *sock) lost(now time.Time, err error) {
+	if !s.lingers {
+		s.leave(now, err)
+	}
+	s.drop()
+}
+
+// drop takes the connection out of the loop.
+func (s *sock) drop() {
 	delete(s.l.socks, int32(s.fd))
 	s.l.set(s, time.Time{})
-	s.leave(now, err)
+	s.discard()
 }
 
-// hold stops reading from a publisher whose subscribers have fallen behind.
-func (s *sock) hold(now time.Time) {
-	if s.busy == nil {
-		return
-	}
-	s.until = now.Add(busyWait)
-	s.want(unix.EPOLLIN, false)
-	s.l.paused = append(s.l.paused, s)
+// discard closes the descriptor. Epoll then forgets it.
+func (s *sock) discard() {
+	s.wmu.Lock()
+	s.broken, s.closed = true, true
+	unix.Close(s.fd)
+	s.wmu.Unlock()
+	s.server.remove(s.conn)
 }
 
-// want changes what epoll is to tell about the socket. Any goroutine may call it.
-func (s *sock) want(what uint32, on bool) {
+// hush gives a reason not to read, or takes it back.
+func (s *sock) hush(why uint8, on bool) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	interest := s.interest &^ what
-	if on {
-		interest |= what
+	if s.hushed &^= why; on && !s.lingers {
+		s.hushed |= why
 	}
-	if s.broken || interest == s.interest {
+	s.rearm()
+}
+
+// heed reads again from a client that has taken its answers. The caller holds wmu.
+func (s *sock) heed() {
+	s.hushed &^= behindAnswers
+	s.rearm()
+}
+
+// waitForRoom makes the loop call the pump when the socket takes more. The pump stays claimed until then.
+func (s *sock) waitForRoom(on bool) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.room = on && !s.broken
+	s.rearm()
+}
+
+// rearm tells epoll what the loop wants to know now. The caller holds wmu.
+func (s *sock) rearm() {
+	var interest uint32
+	if s.hushed == 0 {
+		interest |= unix.EPOLLIN
+	}
+	if s.room {
+		interest |= unix.EPOLLOUT
+	}
+	if s.closed || interest == s.interest {
 		return
 	}
 	s.interest = interest
@@ -93,10 +171,10 @@ func (s *sock) pump() {
 	for {
 		switch s.drain(inlineRounds) {
 		case full:
-			s.want(unix.EPOLLOUT, true) // the pump stays claimed until the socket takes more
+			s.waitForRoom(true)
 			return
 		case more:
-			s.l.post(s)
+			s.l.post(s, toPump)
 			return
 		}
 		if s.release() {
@@ -123,7 +201,13 @@ func (s *sock) write(b []byte) (rest []byte, err error) {
 
 func (s *sock) hurry() {}
 
-// close makes the loop see an end of the stream; the loop alone closes the descriptor, or its number could mean another connection.
-func (s *sock) close() { unix.Shutdown(s.fd, unix.SHUT_RDWR) }
+// finish ends our side of the stream and leaves the rest to the loop, which alone closes the descriptor.
+func (s *sock) finish() {
+	unix.Shutdown(s.fd, unix.SHUT_WR)
+	if !s.ending {
+		s.l.post(s, toEnd)
+	}
+}
 
-var errTooLate = &mqtt.Error{Reason: mqtt.KeepAliveTimeout, Silent: true, Text: "CONNECT did not come in time"}
+// fail lets the loop find the end of the stream behind what has still come in: a client's DISCONNECT may be among it.
+func (s *sock) fail() { unix.Shutdown(s.fd, unix.SHUT_RDWR) }

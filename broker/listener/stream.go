@@ -2,47 +2,92 @@ package listener
 
 import (
 	"errors"
+	"io"
 	"math"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
 // stream is a connection with a goroutine of its own that reads: what is not a plain socket, and any on systems without a loop.
 type stream struct {
 	net.Conn
-	c   *conn
-	buf [4096]byte
+	c     *conn
+	room  chan struct{} // one slot: the client has taken its answers
+	ended atomic.Bool   // by us
+	stuck atomic.Bool   // a write has failed
+	buf   [4096]byte
+}
+
+func newStream(c *conn, nc net.Conn) *stream {
+	return &stream{Conn: nc, c: c, room: make(chan struct{}, 1)}
 }
 
 // serve reads until the connection ends.
 func (s *stream) serve() {
 	c := s.c
-	err := s.read()
-	c.farewell(err)
-	s.Close()
+	err, lost := s.read()
+	if !lost {
+		c.farewell(err)
+	}
 	c.leave(time.Now(), err)
+	if !lost {
+		s.linger()
+	}
+	s.Close()
+	c.server.remove(c)
 }
 
-func (s *stream) read() error {
-	c := s.c
+// read returns why the connection ends; lost says that it is the client's end.
+func (s *stream) read() (err error, lost bool) {
 	for {
-		s.SetReadDeadline(c.due())
-		n, err := s.Read(s.buf[:])
-		now := time.Now()
+		s.await()
+		n, failed := s.Read(s.buf[:])
 		if n > 0 {
-			ws := borrow(c.partial)
+			ws := borrow(&s.c.partial)
 			ws.buf = append(ws.buf, s.buf[:n]...)
-			err = c.received(now, ws)
+			if err := s.c.received(time.Now(), ws); err != nil {
+				return err, false
+			}
 		}
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && c.ctx.Err() == nil && c.session != nil:
-			return errSilent
-		case err != nil:
-			return err
+		case failed == nil:
+		case s.ended.Load() || s.stuck.Load():
+			return errCut, false
+		case errors.Is(failed, os.ErrDeadlineExceeded):
+			return s.c.why(), false
+		default:
+			return failed, true
 		}
 		s.pause()
+		if err := s.awaitRoom(); err != nil {
+			return err, false
+		}
 	}
+}
+
+// await sets how long the next read may wait. It looks at the flags last, as others set a flag first and the deadline then.
+func (s *stream) await() {
+	if !s.stuck.Load() {
+		s.SetReadDeadline(s.c.due())
+		if s.stuck.Load() {
+			s.SetReadDeadline(time.Now().Add(lingerWait))
+		}
+	}
+	if s.ended.Load() {
+		s.SetReadDeadline(past)
+	}
+}
+
+var past = time.Unix(1, 0)
+
+// why is the reason to end a connection that is overdue.
+func (c *conn) why() error {
+	if c.session == nil {
+		return errTooLate
+	}
+	return errSilent
 }
 
 // pause slows a publisher whose subscribers have fallen behind.
@@ -59,6 +104,34 @@ func (s *stream) pause() {
 	case <-t.C:
 	case <-s.c.ctx.Done():
 	}
+}
+
+// awaitRoom stops reading from a client that does not take its answers (see answersMax), until it does or is overdue.
+func (s *stream) awaitRoom() error {
+	for s.c.unanswered.Load() > answersMax {
+		var late <-chan time.Time
+		if due := s.c.due(); !due.IsZero() {
+			t := time.NewTimer(time.Until(due))
+			defer t.Stop()
+			late = t.C
+		}
+		select {
+		case <-s.room:
+		case <-late:
+			return s.c.why()
+		}
+	}
+	return nil
+}
+
+// linger lets the client end its side: closing a socket that has unread input resets the connection, and a reset may overtake the last words.
+func (s *stream) linger() {
+	half, ok := s.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	s.SetReadDeadline(time.Now().Add(lingerWait))
+	io.CopyBuffer(io.Discard, struct{ io.Reader }{s.Conn}, s.buf[:])
 }
 
 func (s *stream) write(b []byte) (rest []byte, err error) {
@@ -79,4 +152,23 @@ func (s *stream) pump() {
 
 func (s *stream) hurry() { s.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)) }
 
-func (s *stream) close() { s.Close() }
+func (s *stream) heed() {
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) finish() {
+	s.ended.Store(true)
+	s.SetReadDeadline(past)
+	s.heed()
+}
+
+// fail gives the reader a moment for what the client had sent before: its DISCONNECT may be among it.
+func (s *stream) fail() {
+	s.stuck.Store(true)
+	s.SetReadDeadline(time.Now().Add(lingerWait))
+	s.c.unanswered.Store(0)
+	s.heed()
+}
