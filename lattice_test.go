@@ -18,10 +18,11 @@ const lattice = `
 	broker/topic           <
 	mqttsn                 <
 	transports             <
+	internal/warm          <
 
 	mqttsn/client          < mqttsn
 
-	transports/udp         < transports
+	transports/udp         < transports, internal/warm
 	transports/serial      < transports
 	transports/faults      < transports
 	transports/trace       < transports
@@ -29,7 +30,7 @@ const lattice = `
 
 	broker                 < broker/mqtt, broker/topic
 	broker/auth            < broker/topic
-	broker/listener        < broker, broker/mqtt, broker/topic
+	broker/listener        < broker, broker/mqtt, broker/topic, internal/warm
 	broker/bridge          < broker, broker/mqtt, broker/topic
 
 	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports

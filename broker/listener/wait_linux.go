@@ -6,10 +6,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
 
-// warmWait is how long a loop keeps its processor while it waits.
-const warmWait = 5 * time.Millisecond
+	"midge/internal/warm"
+)
 
 // wait returns how many events there are, none when it is time for something else.
 func (l *loop) wait() int {
@@ -21,22 +20,27 @@ func (l *loop) wait() int {
 	if len(l.paused) > 0 {
 		limit = pauseStep
 	}
-	if now.Sub(l.last) < warmWait {
-		warm := warmWait
-		if limit >= 0 {
-			warm = min(warm, limit)
-		}
-		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), milliseconds(warm), 0, 0)
-		if errno != 0 {
-			return 0 // a signal: the scheduler wants the processor
-		}
-		return int(n)
+	if now.Sub(l.last) < warm.Wait && warm.Enter() {
+		defer warm.Leave()
+		return l.waitWarm(limit)
 	}
 	n, err := unix.EpollWait(l.ep, l.events[:], int(int32(milliseconds(limit))))
 	if err != nil {
 		return 0
 	}
 	return n
+}
+
+// waitWarm waits without telling the scheduler.
+func (l *loop) waitWarm(limit time.Duration) int {
+	if limit < 0 || limit > warm.Wait {
+		limit = warm.Wait
+	}
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), milliseconds(limit), 0, 0)
+	if errno != 0 {
+		return 0 // a signal: the scheduler wants the processor
+	}
+	return int(n)
 }
 
 // milliseconds rounds up, so that a wait does not end just before its time; negative is without end.

@@ -12,13 +12,12 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"midge/internal/warm"
 )
 
-// warm is a UDP socket outside of Go's poller. A datagram that comes alone costs the poller three times what it costs
-// the kernel: going from idle to busy and back, the runtime wakes a second thread and its monitor, which then looks about every
-// 20 µs. So a reader that has just had a datagram waits for the next without telling the scheduler, a few milliseconds at most. It
-// keeps a processor (a P) while it does.
-type warm struct {
+// warmSocket is a UDP socket outside of Go's poller: a reader that has just had a datagram waits for the next as package warm says.
+type warmSocket struct {
 	fd, bell int // bell is an eventfd: the reader is to look up
 	local    net.Addr
 	last     time.Time // when the last datagrams came; the reader's
@@ -28,12 +27,9 @@ type warm struct {
 	using        sync.RWMutex // held for reading while a descriptor is used, for writing while they are closed
 }
 
-// warmWait is how long a reader keeps its processor while it waits.
-const warmWait = 5 * time.Millisecond
-
 // newWarm takes the socket over from Go's poller. conn is closed if it can.
 func newWarm(conn *net.UDPConn) (socket, error) {
-	w := &warm{local: conn.LocalAddr(), fd: -1}
+	w := &warmSocket{local: conn.LocalAddr(), fd: -1}
 	var err error
 	control(conn, func(fd int) { w.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) })
 	if err != nil {
@@ -48,16 +44,16 @@ func newWarm(conn *net.UDPConn) (socket, error) {
 }
 
 // SyscallConn returns w: it is its own syscall.RawConn.
-func (w *warm) SyscallConn() (syscall.RawConn, error) { return w, nil }
+func (w *warmSocket) SyscallConn() (syscall.RawConn, error) { return w, nil }
 
 // LocalAddr is the address that the socket is bound to.
-func (w *warm) LocalAddr() net.Addr { return w.local }
+func (w *warmSocket) LocalAddr() net.Addr { return w.local }
 
 // RemoteAddr is nil: the socket has no peer.
-func (w *warm) RemoteAddr() net.Addr { return nil }
+func (w *warmSocket) RemoteAddr() net.Addr { return nil }
 
 // Control calls f with the descriptor.
-func (w *warm) Control(f func(fd uintptr)) error {
+func (w *warmSocket) Control(f func(fd uintptr)) error {
 	w.using.RLock()
 	defer w.using.RUnlock()
 	if w.closed.Load() {
@@ -68,12 +64,12 @@ func (w *warm) Control(f func(fd uintptr)) error {
 }
 
 // Write calls f once: nobody here waits to write.
-func (w *warm) Write(f func(fd uintptr) bool) error {
+func (w *warmSocket) Write(f func(fd uintptr) bool) error {
 	return w.Control(func(fd uintptr) { f(fd) })
 }
 
 // Read waits until the socket has something and calls f, until f is content.
-func (w *warm) Read(f func(fd uintptr) bool) error {
+func (w *warmSocket) Read(f func(fd uintptr) bool) error {
 	w.reading.Lock()
 	defer w.reading.Unlock()
 	for {
@@ -91,10 +87,11 @@ func (w *warm) Read(f func(fd uintptr) bool) error {
 }
 
 // wait reports whether the socket has something. It returns false for the bell, after a while, and when it was disturbed.
-func (w *warm) wait() bool {
+func (w *warmSocket) wait() bool {
 	fds := [2]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.bell), Events: unix.POLLIN}}
-	if time.Since(w.last) < warmWait {
-		limit := unix.NsecToTimespec(int64(warmWait))
+	if time.Since(w.last) < warm.Wait && warm.Enter() {
+		defer warm.Leave()
+		limit := unix.NsecToTimespec(int64(warm.Wait))
 		n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
 		if errno != 0 || n == 0 {
 			return false // a signal means that the scheduler wants the processor
@@ -110,13 +107,13 @@ func (w *warm) wait() bool {
 }
 
 // SetReadDeadline makes Read return os.ErrDeadlineExceeded until it is called with the zero time. Only what is past or never is needed here.
-func (w *warm) SetReadDeadline(t time.Time) error {
+func (w *warmSocket) SetReadDeadline(t time.Time) error {
 	w.late.Store(!t.IsZero())
 	w.ring()
 	return nil
 }
 
-func (w *warm) ring() {
+func (w *warmSocket) ring() {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
 	w.using.RLock()
@@ -127,7 +124,7 @@ func (w *warm) ring() {
 }
 
 // Close makes Read return, waits for it and closes the socket.
-func (w *warm) Close() error {
+func (w *warmSocket) Close() error {
 	if w.closed.Swap(true) {
 		return net.ErrClosed
 	}

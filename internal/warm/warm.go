@@ -1,0 +1,30 @@
+// Package warm lets loops wait in the kernel without telling Go's scheduler, and bounds how many do.
+//
+// A packet that comes alone costs Go's poller three times what it costs the kernel: going from idle to busy and back, the runtime wakes a
+// second thread and its monitor, which then looks about every 20 µs. So a loop that has just had something waits for the next packet
+// by a raw system call, [Wait] at most. It keeps its processor (a P) while it does. The scheduler's signals end such a wait early, but only
+// after 10 ms of need, so whoever waits warm asks first: at least one processor is always left for the rest of the program.
+package warm
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Wait is how long a loop that has just had something keeps its processor while it waits for more.
+const Wait = 5 * time.Millisecond
+
+var held atomic.Int32
+
+// Enter asks for a processor to keep. When it reports true, Leave follows.
+func Enter() bool {
+	if int(held.Add(1)) < runtime.GOMAXPROCS(0) {
+		return true
+	}
+	held.Add(-1)
+	return false
+}
+
+// Leave gives the processor back.
+func Leave() { held.Add(-1) }
