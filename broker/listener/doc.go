@@ -3,11 +3,16 @@
 //
 // # A connection
 //
-// One goroutine per connection reads. What one read returned is parsed whole, runs of the same packet become one verb, and
-// so one read costs a handful of locks however many packets it held. The answers and deliveries leave through the
-// connection's pump: at any moment at most one goroutine pulls the session with Next and writes what comes. The
-// reader pumps its own connection after each batch; a delivery from elsewhere starts a goroutine that pumps until nothing is left. An
-// idle connection holds neither a buffer nor a second goroutine: buffers are lent when the socket has something.
+// A conn is one client's connection, whatever carries it. What one read returned is parsed whole, and runs of the same
+// packet become one verb, so one read costs a handful of locks however many packets it held. Answers and deliveries leave through the
+// connection's pump: at any moment at most one goroutine pulls the session with Next and writes what comes. Whoever gives a session
+// something runs its pump; what does not go at once is left to those who have nothing else to do.
+//
+// # What carries it
+//
+// On Linux all plain sockets of a listener share one loop: epoll, one goroutine, no buffer and no goroutine for an idle connection. A loop that
+// has just been busy waits a few milliseconds without telling Go's scheduler, because waking the runtime costs more than a
+// message. Everything else (other systems, in-memory connections, later TLS) is a stream with a goroutine that reads.
 //
 // # Pace
 //
@@ -16,7 +21,7 @@
 //
 // # Time
 //
-// The read deadline is set once and moved only when it fires: a connection that has been heard of since is given the rest.
+// A timer is moved only when it fires: a connection that has been heard of since is given the rest.
 //
 // # Not here
 //
