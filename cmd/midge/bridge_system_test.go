@@ -112,6 +112,9 @@ func TestBridgeBothWays(t *testing.T) {
 		sub.waitCount("what was published here", "shared/here", n)
 		sub.waitCount("what was published there", "shared/there", n)
 	}
+	// Mosquitto 2.0 sends again, as new, what it has not seen the PUBCOMP of when it stops.
+	up.waitCount("the subscriber at the central broker is done", "Received PUBCOMP from archive", 2*n)
+	up.waitCount("the bridge is done", "Received PUBCOMP from midge-barn-cloud", n)
 	up.stop()
 	s.wait("midge notices that the central broker has gone", func(line string) bool {
 		return strings.Contains(line, "level=WARN") && strings.Contains(line, "bridge=cloud")
