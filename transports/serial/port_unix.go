@@ -43,8 +43,9 @@ func usable(p serial.Port) error {
 // taken by connections when it comes back.
 type parking struct{ fds []int }
 
-// parked is what a port takes: itself and the two ends of the driver's pipe.
-const parked = 3
+// parked is more than a port takes, which is itself and the two ends of the driver's pipe: in the moment of opening others
+// may take some of them.
+const parked = 8
 
 func (k *parking) occupy() {
 	for len(k.fds) < parked {
