@@ -189,7 +189,7 @@ func TestBackground(t *testing.T) {
 	ended := false
 	t.Cleanup(func() {
 		if !ended {
-			syscall.Kill(pid, syscall.SIGKILL)
+			kill(pid, syscall.SIGKILL)
 		}
 	})
 	until(t, "the midge left behind is ready", func() bool {
@@ -197,7 +197,7 @@ func TestBackground(t *testing.T) {
 		return strings.Contains(string(text), "midge is ready")
 	})
 	publish(t, port, "-t", "a", "-m", "x", "-q", "1")
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+	if err := kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatalf("the process that was told is there: %v", err)
 	}
 	until(t, "SIGTERM ends it", func() bool {
@@ -205,4 +205,13 @@ func TestBackground(t *testing.T) {
 		return err != nil || bytes.Contains(state, []byte(") Z "))
 	})
 	ended = true
+}
+
+// kill signals a process that is not our child.
+func kill(pid int, s syscall.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Signal(s)
 }
