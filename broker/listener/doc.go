@@ -3,21 +3,29 @@
 //
 // # A connection
 //
-// A conn is one client's connection, whatever carries it. What one read returned is parsed whole, and runs of the same
-// packet become one verb, so one read costs a handful of locks however many packets it held. Answers and deliveries leave through the
-// connection's pump: at any moment at most one goroutine pulls the session with Next and writes what comes. Whoever gives a session
-// something runs its pump; what does not go at once is left to those who have nothing else to do.
+// What carries a connection's octets is a wire: on Linux a plain socket in an epoll loop that all connections of a listener share, otherwise a
+// stream with a goroutine that reads. What one read returned is parsed whole, runs of the same packet become one verb, and
+// so one read costs a handful of locks however many packets it held. The answers and deliveries leave through the
+// connection's pump: at any moment at most one goroutine pulls the session with Next and writes what comes. The
+// reader pumps its own connection after each batch. A delivery from elsewhere is pumped to a socket by whoever gave it, a few rounds long,
+// and the loop does the rest; for a stream it starts a goroutine that pumps until nothing is left. An
+// idle connection holds no buffer, and no goroutine but a stream's reader: buffers are lent when the socket has something.
 //
-// # What carries it
+// # Locks
 //
-// On Linux all plain sockets of a listener share one loop: epoll, one goroutine, no buffer and no goroutine for an idle connection. A loop that
-// has just been busy waits a few milliseconds without telling Go's scheduler, because waking the runtime costs more than a
-// message. Everything else (other systems, in-memory connections, later TLS) is a stream with a goroutine that reads.
+// wmu guards writing and may be held while a write to a stream waits; amu guards the answers that wait and is held for moments only, so a
+// reader never waits for a client that does not listen. In this order, then the core's. A socket's descriptor is closed by its loop alone, under wmu.
 //
 // # Pace
 //
 // A publisher that outruns its subscribers is not read from for a bounded moment (Session.Publish tells). A client that
-// does not read its socket stops only its own pump.
+// does not read its socket stops its own pump, and when it goes on asking, its own reader (answersMax).
+//
+// # The end
+//
+// When the server ends a connection, what was right is still answered, DISCONNECT follows where there is one, and our side of the stream is
+// closed. The client has half a second to close its own (lingerWait): closing a socket with unread input resets the connection, and that may destroy what
+// is on its way.
 //
 // # Time
 //
