@@ -126,6 +126,7 @@ func (c *conn) farewell(err error) {
 	case errors.Is(err, broker.ErrTakenOver):
 		c.cut(mqtt.SessionTakenOver)
 	case errors.As(err, &fault):
+		c.server.faults.count(fault.Reason)
 		c.server.log.Info("connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
 		c.answerHeld()
 		if !fault.Silent {

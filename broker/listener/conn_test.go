@@ -279,6 +279,9 @@ func TestTopicAlias(t *testing.T) {
 		}
 		alias("", 2)
 		c.want("an alias that was never set is a protocol error", 0xE0, 1, byte(mqtt.ProtocolError))
+		if n := h.server.Faults(); n["protocol_error"] != 1 || n["malformed_packet"] != 0 {
+			t.Errorf("a connection closed for a fault is counted by its reason: %v", n)
+		}
 	})
 }
 

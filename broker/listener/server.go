@@ -52,6 +52,7 @@ type Server struct {
 	cfg    Config
 	log    *slog.Logger
 
+	faults   faults
 	assigned atomic.Uint64 // client ids given to clients without one
 
 	mu    sync.Mutex

@@ -329,6 +329,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		`midge_bridge_connected{bridge="cloud"} 0`,
 		`midge_link_up{link="field"`,
 		`reason="queue_full"} 0`,
+		`midge_connection_faults_total{reason="malformed_packet"} 0`,
 	} {
 		if !strings.Contains(before, want) {
 			t.Errorf("metrics have %s from the start:\n%s", want, before)

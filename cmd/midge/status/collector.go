@@ -49,6 +49,8 @@ var (
 	sent     = counter("messages_sent_total", "Messages delivered to clients, by protocol and QoS.", "protocol", "qos")
 	dropped  = counter("messages_dropped_total", "Messages, or one receiver's copy of them, that were not delivered, by reason.", "reason")
 
+	faults = counter("connection_faults_total", "MQTT connections refused or closed as their clients' fault, by reason.", "reason")
+
 	linkUp              = gauge("link_up", "1 while the link's device is open and usable.", "link", "type")
 	linkFramesReceived  = counter("link_frames_received_total", "MQTT-SN messages that arrived on the link.", "link")
 	linkFramesSent      = counter("link_frames_sent_total", "MQTT-SN messages sent on the link.", "link")
@@ -115,6 +117,9 @@ func (m metrics) broker(b Broker) {
 	}
 	for reason, n := range b.Dropped {
 		m.put(dropped, float64(n), reason)
+	}
+	for reason, n := range b.Faults {
+		m.put(faults, float64(n), reason)
 	}
 }
 

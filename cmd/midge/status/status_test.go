@@ -26,7 +26,8 @@ func busy() Sources {
 					ProtocolMQTTSN: {In: [3]uint64{30, 31, 32}, Out: [3]uint64{40, 41, 42}, InMinusOne: 43},
 					"bridge":       {},
 				},
-				Dropped: map[string]uint64{"queue_full": 50, "expired": 0}}
+				Dropped: map[string]uint64{"queue_full": 50, "expired": 0},
+				Faults:  map[string]uint64{"protocol_error": 51}}
 		},
 		Links: func() []Link {
 			return []Link{
