@@ -207,6 +207,20 @@ func TestBackground(t *testing.T) {
 	ended = true
 }
 
+// TestBackgroundThatCannotStart: -d says so when what it leaves behind could not start.
+func TestBackgroundThatCannotStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	out, errs, status := midge(t, "", "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, atoi(t, port), freePort(t), freePort(t))))
+	if status != 1 || out != "" || !strings.Contains(errs, "another program") {
+		t.Errorf("a port in use is no success in the background either: status %d, %q, %q", status, out, errs)
+	}
+}
+
 // kill signals a process that is not our child.
 func kill(pid int, s syscall.Signal) error {
 	p, err := os.FindProcess(pid)

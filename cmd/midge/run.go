@@ -52,6 +52,7 @@ func (c *runCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	tellStarter()
 	addProcessor()
 	return n.Run(ctx)
 }

@@ -87,10 +87,18 @@ func (n *Node) listen(l config.Listener) error {
 // InUse is the one sentence for an address that cannot be opened.
 func InUse(what, address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s: address %s is in use by another program: %w", what, address, syscall.EADDRINUSE)
+		return &inUse{what, address}
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
+
+type inUse struct{ what, address string }
+
+func (e *inUse) Error() string {
+	return e.what + ": address " + e.address + " is in use by another program"
+}
+
+func (e *inUse) Unwrap() error { return syscall.EADDRINUSE }
 
 // Close releases what New opened, for a Node that is not run.
 func (n *Node) Close() {
