@@ -85,7 +85,7 @@ func serveTwice(t *testing.T) (addrs [2]string) {
 		cancel()
 		start := time.Now()
 		served.Wait()
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("the server's end takes a moment, not %v", took)
 		}
 	})

@@ -99,8 +99,8 @@ func TestManyStuckClientsDoNotHoldUpTheEnd(t *testing.T) {
 		}
 		start := time.Now()
 		h.end()
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("the server ends within a second whoever listens, not after %v", took)
+		if took := time.Since(start); took > 4*time.Second { // one after the other would be 5 s; a second is usual
+			t.Errorf("the server ends at once whoever listens, not after %v", took)
 		}
 	})
 }

@@ -17,8 +17,9 @@ import (
 	"midge/transports/udp"
 )
 
-// TestWaitingLeavesAProcessor has two loops and a UDP link wait at their warmest in a program with few processors.
-func TestWaitingLeavesAProcessor(t *testing.T) {
+// TestFewProcessors has two loops and a UDP link wait at their warmest in a program with few processors: all are served. That they leave a
+// processor to each other is internal/warm's test.
+func TestFewProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, procs := range []int{1, 2} {
 		runtime.GOMAXPROCS(procs)
@@ -26,7 +27,6 @@ func TestWaitingLeavesAProcessor(t *testing.T) {
 		b := dialTCP(t, serve(t, Config{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "b", CleanStart: true})
 		u := dialEcho(t)
 		const rounds = 200
-		start := time.Now()
 		for range rounds {
 			for _, c := range []*tcpClient{a, b} {
 				c.Write(mqtt.AppendPingreq(nil))
@@ -36,10 +36,6 @@ func TestWaitingLeavesAProcessor(t *testing.T) {
 			if _, err := io.ReadFull(u, make([]byte, 1)); err != nil {
 				t.Fatalf("a datagram is answered: %v", err)
 			}
-		}
-		// 5 ms or more each when who waits keeps the last processor.
-		if took := time.Since(start); took > rounds*3*time.Millisecond {
-			t.Errorf("with %d processors a round trip takes some 10 µs, not %v", procs, took/(3*rounds))
 		}
 	}
 }
