@@ -57,8 +57,8 @@ func (c *runCmd) Run(ctx context.Context) error {
 	return n.Run(ctx)
 }
 
-// addProcessor makes up for the processor (P) that listeners and links hold while they wait for the next packet of a busy moment (see
-// listener's loop): with one more than cores the rest of the program always has one. GOMAXPROCS, if set, is the user's word.
+// addProcessor makes up for a processor (P) that listeners and links hold while they wait for the next packet of a busy moment. They
+// always leave one (see internal/warm); with one more than cores, more of them may wait so. GOMAXPROCS, if set, is the user's word.
 func addProcessor() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
