@@ -81,6 +81,9 @@ type Options struct {
 	Waker          Waker
 	Access         Access // nil allows everything
 	PullBytes      int    // octets of topics and payloads after which Next ends a pull early; 0 means no bound
+	// Connectionless says that the client does not notice when the broker restarts, as over UDP or a radio: the session is kept over a restart even when
+	// SessionExpiry is 0, and its front end opens it again.
+	Connectionless bool
 	// Wakes, when not nil, collects whom the verbs give something; its owner flushes it. It then spares one receiver of many publishers' messages
 	// a wake-up for each.
 	Wakes *Wakes

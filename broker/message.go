@@ -43,6 +43,7 @@ const (
 	Pubrec              // the first answer to a QoS 2 Inbound
 	Pubrel              // a delivery was received; Completed is awaited
 	Pubcomp             // the last answer to a QoS 2 Inbound, after Release
+	Reply               // what the front end itself gave to Session.Reply
 )
 
 // Outbound is one thing that a session wants sent.
@@ -53,6 +54,7 @@ type Outbound struct {
 	Dup    bool            // Publish: it was handed out before, on an earlier connection
 	Reason mqtt.ReasonCode // all but Publish
 	ID     uint16          // packet identifier; 0 for a Publish at QoS 0
+	Value  any             // Reply
 
 	Message         *Message
 	SubscriptionIDs []uint32 // Publish: of every subscription that matched; read only
