@@ -28,7 +28,8 @@ const lattice = `
 	transports/trace       < transports
 	transports/linktest    < transports, transports/faults, transports/trace
 
-	broker                 < broker/mqtt, broker/topic
+	broker                 < broker/mqtt, broker/topic, broker/store
+	broker/store           < broker/mqtt
 	broker/auth            < broker/topic
 	broker/listener        < broker, broker/mqtt, broker/topic, internal/warm
 	broker/bridge          < broker, broker/mqtt, broker/topic
@@ -50,6 +51,7 @@ const lattice = `
 // drivers are third-party modules that stand in one package each.
 var drivers = map[string]string{
 	"go.bug.st/serial":                    "transports/serial",
+	"github.com/cockroachdb/pebble":       "broker/store",
 	"github.com/eclipse/paho.mqtt.golang": "broker/bridge",
 	"github.com/BurntSushi/toml":          "cmd/midge/config",
 	"github.com/prometheus/client_golang": "cmd/midge/status",
