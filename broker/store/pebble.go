@@ -1,0 +1,92 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// writeOther is the category under which our own files are written.
+const writeOther vfs.DiskWriteCategory = "midge"
+
+// pebbleOptions are Pebble's options for a small box.
+func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
+	o := &pebble.Options{
+		FS:                 s.fs,
+		Lock:               lock,
+		FormatMajorVersion: pebble.FormatWALSyncChunks,
+		CacheSize:          1 << 20,
+		MemTableSize:       1 << 20,
+		MaxOpenFiles:       100,
+		Logger:             logger{s.log, s.giveUp},
+		EventListener: &pebble.EventListener{
+			BackgroundError: s.backgroundError,
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				s.log.Error("the store is damaged", "err", i.Details, "file", i.Path)
+			},
+		},
+	}
+	return o
+}
+
+// backgroundError hears of a flush or compaction that failed. Pebble would try again for ever, while the log grows until the disk is full.
+func (s *Store) backgroundError(err error) {
+	if errors.Is(err, pebble.ErrCancelledCompaction) || errors.Is(err, pebble.ErrClosed) {
+		return
+	}
+	if err := damaged(err); err != nil {
+		if d := new(DamageError); errors.As(err, &d) {
+			s.markDamaged(err)
+		}
+		s.giveUp(err)
+	}
+}
+
+// giveUp ends the program by the caller's means.
+func (s *Store) giveUp(err error) {
+	s.fatal(fmt.Errorf("the disk under %s failed; what was acknowledged until now is as safe as this disk keeps what it has confirmed, nothing after it was acknowledged: %w", s.dir, err))
+	panic("store: Options.Fatal returned")
+}
+
+// A logger passes on what Pebble says.
+type logger struct {
+	log    *slog.Logger
+	giveUp func(error)
+}
+
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug("pebble", "text", fmt.Sprintf(format, args...))
+}
+
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Warn("pebble", "text", fmt.Sprintf(format, args...))
+}
+
+// Fatalf is how Pebble reports that a commit or the list of its files could not be written.
+func (l logger) Fatalf(format string, args ...any) { l.giveUp(fmt.Errorf(format, args...)) }
+
+// heldByAnother reports whether a lock was refused because somebody has it. Within one process Pebble says so in words only.
+func heldByAnother(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "held by current process")
+}
+
+// readFile returns what a small file holds.
+func readFile(fs vfs.FS, name string) (string, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return string(b), err
+}
