@@ -104,7 +104,7 @@ func (b *Bridge) newRunner() (*runner, error) {
 	}
 	r := &runner{
 		Bridge: b, mapping: m, peer: t.hostPort, connectTo: t.dial,
-		store: newStore(), backoff: backoff{rand: b.cfg.Rand, base: b.waits[0], top: b.waits[1]}, version: versionBridge,
+		backoff: backoff{rand: b.cfg.Rand, base: b.waits[0], top: b.waits[1]}, version: versionBridge,
 		inbox: newInbox(), wake: make(waker, 1), stall: max(stallMin, b.cfg.KeepAlive),
 		logged: make(map[string]time.Time), timer: time.NewTimer(0),
 	}

@@ -65,7 +65,7 @@ func TestSlowConnack(t *testing.T) {
 		p.silent("nothing is sent before CONNACK")
 		p.write(0x20, 2, 0, 0)
 		p.online()
-		p.want("then it is", "PUBLISH site1/sensors/a=x q1 id=2")
+		p.want("then it is", "PUBLISH site1/sensors/a=x q1 id=1")
 		p.cut()
 		p = r.dial()
 		start := time.Now()
@@ -96,10 +96,10 @@ func TestStopWithSilentUpstream(t *testing.T) {
 		r := newRig(t, broker.Limits{}, outLine)
 		p := r.accept(false, 0).online()
 		r.publish(1, "sensors/a", "x")
-		p.want("it goes out", "PUBLISH site1/sensors/a=x q1 id=2")
+		p.want("it goes out", "PUBLISH site1/sensors/a=x q1 id=1")
 		start := time.Now()
 		r.stop()
-		p.want("the state goes out", "PUBLISH midge/box/bridge/cloud/state=0 q1 id=3 retain", "DISCONNECT", "closed")
+		p.want("the state goes out", "PUBLISH midge/box/bridge/cloud/state=0 q1 id=32769 retain", "DISCONNECT", "closed")
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("the stop took %v, want less than a second", d)
 		}
@@ -152,11 +152,9 @@ func (p *peer) serve(poison string) (first string) {
 			p.cut()
 			return first
 		case strings.HasPrefix(line, "PUBREL"): // what a QoS 2 message leaves behind
-			p.ack(7, 2)
+			p.ack(7, packetID(line))
 		case strings.HasPrefix(line, "PUBLISH"):
-			var id uint16
-			fmt.Sscanf(line[strings.Index(line, "id="):], "id=%d", &id)
-			p.ack(4, id)
+			p.ack(4, packetID(line))
 			if !strings.Contains(line, "/state=") {
 				return line
 			}

@@ -10,39 +10,42 @@ import (
 )
 
 func (r *runner) connect(now time.Time) {
-	r.store.setMode(r.trial.resume())
 	r.ledger.state(now, Connecting)
 	r.link = r.newLink()
 }
 
 // answered takes the outcome of Connect.
-func (r *runner) answered(now time.Time, o outcome) {
+func (r *runner) answered(now time.Time, o outcome) error {
 	l := r.link
 	l.wire = o.wire
 	if o.err != nil {
 		r.refused(now, o)
-		return
+		return nil
 	}
 	l.since = o.since
 	r.settled = true
 	r.echoes.connected()
-	r.ledger.update(func(s *Status) {
-		s.Connects++
-		s.Resent += uint64(o.wire.resent)
-		s.Uncertain += uint64(o.wire.uncertain)
-	})
-	if o.wire.uncertain > 0 {
-		r.log.Error("upstream lost the session: messages at QoS 2 are sent again and may arrive twice", "peer", r.peer, "messages", o.wire.uncertain)
+	r.ledger.update(func(s *Status) { s.Connects++ })
+	if err := r.resume(l.wire.session); err != nil {
+		return err
 	}
-	if r.trial.plan != planOpen {
+	switch r.trial.plan {
+	case planControl:
+		l.phase, l.deadline = trying, now.Add(trialQuiet)
+		return nil
+	case planAlone:
 		l.phase, l.deadline = trying, now.Add(trialSoon)
-		if r.trial.plan == planControl {
-			l.deadline = now.Add(trialQuiet)
-		}
-		return
+		r.resend(now, 1)
+		return nil
 	}
-	l.phase, l.deadline = releasing, now.Add(subackTime)
+	l.phase, l.deadline = subscribing, now.Add(subackTime)
 	l.pending = r.mapping.remoteFilters()
+	if len(l.pending) > 0 {
+		l.subscribe()
+		return nil
+	}
+	r.opened(now)
+	return nil
 }
 
 // refused ends an attempt that did not lead to an accepted connection.
@@ -75,17 +78,17 @@ func (r *runner) retry(now time.Time, why error, wait time.Duration) {
 // lost ends a connection that is broken.
 func (r *runner) lost(now time.Time) error {
 	l := r.link
-	if err := errors.Join(r.takeEvents(now), r.collect()); err != nil {
+	if err := r.takeEvents(now); err != nil {
 		return err
 	}
 	why := l.end(errClosed)
-	if err := r.collect(); err != nil {
+	if err := r.takeAcks(now); err != nil {
 		return err
 	}
 	r.link, r.busy = nil, nil
-	r.store.disconnected()
+	r.flight.disconnected()
 	r.inbox.disconnected()
-	head := r.store.view().head
+	head := r.flight.view().head
 	if r.trial.ended(ending{head: head, acked: l.acked, peer: errors.Is(why, errPeerClosed), lived: now.Sub(l.since)}) {
 		if err := r.giveUp(head); err != nil {
 			return err
@@ -106,16 +109,19 @@ func (r *runner) lost(now time.Time) error {
 // giveUp throws away a message that ends every connection that it is sent on.
 func (r *runner) giveUp(d *delivery) error {
 	r.ledger.drop(DropPoison)
-	r.log.Error("upstream closes the connection on a message: given up", "peer", r.peer, "topic", d.packet.TopicName, "octets", len(d.packet.Payload))
-	r.store.skip(d)
-	d.localDone = true
-	return r.session.Discard(d.id)
+	r.log.Error("upstream closes the connection on a message: given up", "peer", r.peer, "topic", d.packet.Topic, "octets", len(d.packet.Payload))
+	if d.packet.QoS < mqtt.ExactlyOnce {
+		r.flight.remove(d)
+		return r.session.Discard(d.packet.ID)
+	}
+	d.givenUp, d.progress = true, received // as far as upstream is concerned: it is to let go of the identifier
+	return r.session.Received(d.packet.ID)
 }
 
 // check ends a connection on which nothing moves any more.
 func (r *runner) check(now time.Time) {
-	l, v := r.link, r.store.view()
-	since := later(later(v.lastAck, l.wire.lastPublished(now)), later(r.lastSent, l.since))
+	l, v := r.link, r.flight.view()
+	since := later(later(r.flight.lastAck, l.wire.lastPublished(now)), later(r.lastSent, l.since))
 	switch {
 	case l.phase == trying && (!now.Before(l.deadline) || l.acked):
 		l.wire.fail(errTrial)
@@ -130,7 +136,7 @@ func (r *runner) check(now time.Time) {
 }
 
 var (
-	errNoAnswer = errors.New("upstream did not answer SUBSCRIBE or PUBREL in time")
+	errNoAnswer = errors.New("upstream did not answer SUBSCRIBE in time")
 	errStalled  = errors.New("upstream acknowledges nothing any more; what is in flight is sent again")
 )
 
@@ -139,19 +145,6 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// advance takes the connection to its next phase when what it waited for is there.
-func (r *runner) advance(now time.Time) {
-	l := r.link
-	if l.phase == releasing && r.store.view().releasing == 0 {
-		l.phase = subscribing
-		if len(l.pending) > 0 {
-			l.subscribe()
-			return
-		}
-		r.opened(now)
-	}
 }
 
 // subscribed takes the answer to one SUBSCRIBE.
@@ -177,9 +170,10 @@ func (r *runner) subscribed(now time.Time, g grant) {
 	r.opened(now)
 }
 
-// opened is where messages begin to go out.
+// opened is where messages begin to go out, first those that an earlier connection broke away from.
 func (r *runner) opened(now time.Time) {
 	r.link.phase, r.link.deadline = open, time.Time{}
+	r.resend(now, len(r.flight.list))
 	r.availability("1")
 	r.ledger.state(now, Connected)
 	clear(r.logged)
@@ -195,9 +189,9 @@ func (r *runner) availability(state string) {
 	if r.mapping.comesBack(r.cfg.AvailabilityTopic) {
 		r.echoes.sent(now, r.cfg.AvailabilityTopic, []byte(state))
 	}
-	if _, err := r.publish(&delivery{pulled: now}, r.cfg.AvailabilityTopic, mqtt.AtLeastOnce, true, []byte(state)); err != nil {
-		r.link.wire.fail(err)
-	}
+	p := mqtt.Delivery{Topic: r.cfg.AvailabilityTopic, Payload: []byte(state), QoS: mqtt.AtLeastOnce, Retain: true, ID: r.flight.farOff()}
+	r.link.wire.publish(&p)
+	r.flight.add(&delivery{packet: p, own: true, pulled: now})
 }
 
 // trouble notes and logs an error, the same one once in logAgainTime.

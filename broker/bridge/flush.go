@@ -5,20 +5,33 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"midge/broker/mqtt"
 )
 
+// send puts a whole packet behind what waits to be written. It never waits; on a broken wire the packet is lost.
 func (w *wire) send(p []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.reason != nil {
-		return
-	}
-	w.out = append(w.out, p...)
-	w.publishes = w.publishes || p[0]>>4 == typePublish && p[0]&0x06 != 0
-	slot(w.flush)
+	w.post(func(out []byte) []byte { return append(out, p...) })
 }
 
-// full reports whether so much waits for the socket that nothing new should be handed to Paho; room tells when to ask again.
+// publish is send for a PUBLISH.
+func (w *wire) publish(p *mqtt.Delivery) {
+	w.post(func(out []byte) []byte {
+		w.publishes = w.publishes || p.QoS > mqtt.AtMostOnce
+		return p.Append(out, mqtt.V311)
+	})
+}
+
+func (w *wire) post(add func(out []byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reason == nil {
+		w.out = add(w.out)
+		slot(w.flush)
+	}
+}
+
+// full reports whether so much waits for the socket that nothing new should be sent; room tells when to ask again.
 func (w *wire) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -17,14 +17,13 @@ func refusedError(reason mqtt.ReasonCode) error {
 	return fmt.Errorf("the local broker refused a message from upstream: %v", reason)
 }
 
-// inbox knows which messages from upstream wait for the local broker's answer, and which identifiers are open at QoS 2.
+// inbox knows which messages from upstream wait for the local broker's answer, and which PUBRELs.
 //
 // The local broker is asked under the identifier that upstream gave: at QoS 2 it then recognises a repetition by itself, on this
-// connection or a later one, until Release.
+// connection or a later one and after a restart, until Release.
 type inbox struct {
 	waiting   map[uint16]*arrival
 	stale     map[uint16]int  // answers still to come that belong to an earlier connection
-	open      map[uint16]bool // at QoS 2: published locally and not yet released
 	releasing map[uint16]bool // PUBREL came on this connection; PUBCOMP is owed
 	held      []*arrival      // refused for congestion, to be tried again in order
 	trying    bool            // the first of held is with the local broker
@@ -39,7 +38,7 @@ type arrival struct {
 }
 
 func newInbox() inbox {
-	return inbox{waiting: make(map[uint16]*arrival), stale: make(map[uint16]int), open: make(map[uint16]bool), releasing: make(map[uint16]bool)}
+	return inbox{waiting: make(map[uint16]*arrival), stale: make(map[uint16]int), releasing: make(map[uint16]bool)}
 }
 
 // disconnected forgets what belonged to the connection. Nothing is lost: upstream sends again what was not acknowledged.
@@ -113,18 +112,12 @@ func (r *runner) offer(now time.Time, a *arrival) error {
 		return nil
 	}
 	r.inbox.waiting[id] = a
-	if a.message.QoS == mqtt.ExactlyOnce {
-		r.inbox.open[id] = true
-	}
 	return r.publishLocal(now, id, a.message)
 }
 
 // accepted takes the local broker's answer. Only now upstream may forget the message.
 func (r *runner) accepted(now time.Time, id uint16, reason mqtt.ReasonCode) error {
 	a := r.inbox.answered(id)
-	if reason.Failed() {
-		delete(r.inbox.open, id) // "the packet identifier is free" (MQTT 5 §4.3.3)
-	}
 	if a == nil {
 		return nil
 	}
@@ -193,7 +186,6 @@ func (r *runner) takeEvents(now time.Time) error {
 			continue
 		}
 		r.inbox.releasing[e.id] = true
-		delete(r.inbox.open, e.id)
 		if err := r.session.Release(e.id); err != nil {
 			return err
 		}
@@ -203,22 +195,14 @@ func (r *runner) takeEvents(now time.Time) error {
 
 // releaseAll frees every identifier at QoS 2: an upstream with a new session means other messages by them.
 func (r *runner) releaseAll() error {
-	ids := make([]uint16, 0, len(r.inbox.open))
-	for id := range r.inbox.open {
-		ids = append(ids, id)
-	}
-	clear(r.inbox.open)
-	if err := r.session.Release(ids...); err != nil {
-		return err
-	}
 	if r.session.Receiving() == 0 {
 		return nil
 	}
-	// An earlier run left some, and its list is gone: all that can be.
+	var ids []uint16
 	for id := 1; id <= 65535; id++ {
-		if err := r.session.Release(uint16(id)); err != nil {
-			return err
+		if r.session.HasReceived(uint16(id)) {
+			ids = append(ids, uint16(id))
 		}
 	}
-	return nil
+	return r.session.Release(ids...)
 }

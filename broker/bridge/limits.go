@@ -11,7 +11,7 @@ const (
 	backoffCap   = time.Minute      // longest: an upstream that is back is found within it
 	stableAfter  = time.Minute      // a connection that lived so long resets the back-off
 	connectTime  = 30 * time.Second // for TCP, TLS and CONNACK together
-	subackTime   = 30 * time.Second // for one SUBACK, and for the PUBCOMPs of an earlier connection
+	subackTime   = 30 * time.Second // for one SUBACK
 	stallMin     = 30 * time.Second // no acknowledgement for so long, or for one keep-alive if that is longer, ends the connection
 	pingSlack    = 15 * time.Second // Paho looks every 5 s whether a ping is due; the answer has 10 s
 	quiesceTime  = 400 * time.Millisecond

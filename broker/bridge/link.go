@@ -38,7 +38,7 @@ type link struct {
 	acked    bool      // upstream has acknowledged a message
 	pending  []filter  // not yet asked for
 	asked    []filter  // in the SUBSCRIBE that is open
-	closing  bool      // "0" was published: the bridge stops
+	closing  bool      // the bridge stops: nothing new goes out
 }
 
 // phase is what a connection waits for.
@@ -46,7 +46,6 @@ type phase uint8
 
 const (
 	dialling    phase = iota // for CONNACK
-	releasing                // for PUBCOMP of what an earlier connection had in flight: only then are all identifiers Paho's to give
 	subscribing              // for SUBACK, so that no answer to what goes out is missed
 	open                     // for nothing
 	trying                   // for the end of a trial: see trial
@@ -83,7 +82,7 @@ func (r *runner) newLink() *link {
 			dialErr = err
 			return nil, err
 		}
-		w = newWire(conn, r.store, r.cfg.KeepAlive+pingSlack)
+		w = newWire(conn, r.cfg.KeepAlive+pingSlack)
 		context.AfterFunc(ctx, func() { w.fail(errStopped) })
 		return w, nil
 	})
@@ -118,7 +117,7 @@ func (r *runner) options(l *link) *paho.ClientOptions {
 	o.SetPassword(r.cfg.Password)
 	o.SetProtocolVersion(l.version)
 	o.SetCleanSession(false)
-	o.SetStore(r.store)
+	o.SetStore(seed(r.flight.farOff()))
 	o.SetResumeSubs(false)
 	o.SetAutoReconnect(false)
 	o.SetConnectRetry(false)

@@ -19,7 +19,7 @@ type runner struct {
 	stall     time.Duration
 
 	session *broker.Session
-	store   *store
+	flight  flight
 	inbox   inbox
 	echoes  echoes
 	backoff backoff
@@ -47,7 +47,9 @@ type runner struct {
 // run connects, carries and reconnects until ctx ends.
 func (r *runner) run(ctx context.Context) error {
 	err := r.loop(ctx)
-	r.stop()
+	if stopErr := r.stop(); err == nil {
+		err = stopErr
+	}
 	r.timer.Stop()
 	if closeErr := r.session.Close(time.Now(), broker.Closing{}); err == nil && closeErr != nil && !errors.Is(closeErr, broker.ErrTakenOver) {
 		err = closeErr
@@ -76,14 +78,13 @@ func (r *runner) wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-r.wake:
 	case <-r.timer.C:
-	case <-r.store.signal:
 	case <-r.busy:
 		r.busy = nil
 	case <-c.room:
 	case <-c.heard:
 	case <-c.broken:
 	case o := <-c.result:
-		r.answered(time.Now(), o)
+		return r.answered(time.Now(), o)
 	case g := <-c.granted:
 		r.subscribed(time.Now(), g)
 	case m := <-c.inbound:
@@ -124,7 +125,7 @@ func (r *runner) work(now time.Time) error {
 	if r.link == nil && !now.Before(r.connectAt) {
 		r.connect(now)
 	}
-	if err := r.collect(); err != nil {
+	if err := r.takeAcks(now); err != nil {
 		return err
 	}
 	if l := r.link; l != nil && l.wire != nil {
@@ -135,8 +136,6 @@ func (r *runner) work(now time.Time) error {
 			if err := r.lost(now); err != nil {
 				return err
 			}
-		} else {
-			r.advance(now)
 		}
 	}
 	if err := r.takeEvents(now); err != nil {
@@ -148,7 +147,7 @@ func (r *runner) work(now time.Time) error {
 	if err := r.pull(now); err != nil {
 		return err
 	}
-	v := r.store.view()
+	v := r.flight.view()
 	r.ledger.backlog(now, v.inflight, v.oldest)
 	return nil
 }
@@ -170,17 +169,17 @@ func (r *runner) nextDeadline(now time.Time) time.Time {
 		return next
 	}
 	sooner(r.link.deadline)
-	if r.link.phase == open && r.store.view().inflight > 0 {
+	if r.link.phase == open && len(r.flight.list) > 0 {
 		sooner(now.Add(r.stall / 8))
 	}
 	return next
 }
 
 // stop leaves the upstream: what is in flight has a moment to be acknowledged, then the bridge says that it goes.
-func (r *runner) stop() {
+func (r *runner) stop() (err error) {
 	l := r.link
 	if l == nil {
-		return
+		return nil
 	}
 	if l.wire == nil {
 		l.cancel()
@@ -190,34 +189,42 @@ func (r *runner) stop() {
 				o.wire.fail(errStopped)
 			}
 			l.free()
-			return
+			return nil
 		}
 	}
 	if l.phase == open && l.wire.why() == nil {
 		r.availability("0")
-		r.quiesce()
+		err = r.quiesce()
 		l.wire.finish(finishTime)
 	}
 	l.end(errStopped)
+	err = errors.Join(err, r.takeAcks(time.Now()))
 	r.link = nil
 	r.ledger.state(time.Now(), Waiting)
 	r.log.Info("bridge disconnected", "peer", r.peer)
-	if r.collect() == nil { // else the session is gone, and with it who would be told
-		r.pull(time.Now())
-	}
+	return err
 }
 
 // quiesce waits until all that is in flight is acknowledged, for quiesceTime at most.
-func (r *runner) quiesce() {
+func (r *runner) quiesce() error {
 	timer := time.NewTimer(quiesceTime)
 	defer timer.Stop()
-	for r.store.view().inflight > 0 {
+	r.link.closing = true
+	for {
+		now := time.Now()
+		if err := errors.Join(r.takeAcks(now), r.pull(now)); err != nil {
+			return err
+		}
+		if len(r.flight.list) == 0 {
+			return nil
+		}
 		select {
-		case <-r.store.signal:
+		case <-r.link.wire.heard:
+		case <-r.wake:
 		case <-r.link.wire.broken:
-			return
+			return nil
 		case <-timer.C:
-			return
+			return nil
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestOutWaitsForUpstreamAcknowledgement(t *testing.T) {
 		}
 		p.write(0x20, 2, 0, 0)
 		p.online()
-		p.want("what was published before the connection goes out", "PUBLISH site1/sensors/a=before q1 id=2")
+		p.want("what was published before the connection goes out", "PUBLISH site1/sensors/a=before q1 id=1")
 		if s := r.status(); s.Backlog != 1 || s.InFlight != 1 || s.State != Connected {
 			t.Fatalf("a message counts until upstream has acknowledged it: %+v", s)
 		}
@@ -31,17 +31,17 @@ func TestOutWaitsForUpstreamAcknowledgement(t *testing.T) {
 		if s := r.status(); s.Oldest != 3*time.Second {
 			t.Fatalf("Oldest is the age of the unacknowledged message: got %v", s.Oldest)
 		}
-		p.ack(4, 2)
+		p.ack(4, 1)
 		if s := r.status(); s.Backlog != 0 || s.Acked != 1 || s.InFlight != 0 || s.Oldest != 0 {
 			t.Fatalf("PUBACK from upstream is the local acknowledgement: %+v", s)
 		}
 		r.publish(0, "sensors/b", "zero")
 		r.publishRetained(1, "sensors/c", "kept", true)
-		p.want("QoS 0 needs no answer, Retain passes", "PUBLISH site1/sensors/b=zero q0", "PUBLISH site1/sensors/c=kept q1 id=3 retain")
-		p.ack(4, 3)
+		p.want("QoS 0 needs no answer, Retain passes", "PUBLISH site1/sensors/b=zero q0", "PUBLISH site1/sensors/c=kept q1 id=2 retain")
+		p.ack(4, 2)
 		r.stop()
-		p.want("a bridge that stops says so before it goes", "PUBLISH midge/box/bridge/cloud/state=0 q1 id=4 retain")
-		p.ack(4, 4)
+		p.want("a bridge that stops says so before it goes", "PUBLISH midge/box/bridge/cloud/state=0 q1 id=32770 retain")
+		p.ack(4, 32770)
 		p.want("and leaves in good order", "DISCONNECT", "closed")
 	})
 }
@@ -53,8 +53,8 @@ func TestPubackLost(t *testing.T) {
 		for i := range 3 {
 			r.publish(1, "sensors/a", fmt.Sprint(i))
 		}
-		p.want("three go out", "PUBLISH site1/sensors/a=0 q1 id=2", "PUBLISH site1/sensors/a=1 q1 id=3", "PUBLISH site1/sensors/a=2 q1 id=4")
-		p.ack(4, 2)
+		p.want("three go out", "PUBLISH site1/sensors/a=0 q1 id=1", "PUBLISH site1/sensors/a=1 q1 id=2", "PUBLISH site1/sensors/a=2 q1 id=3")
+		p.ack(4, 1)
 		synctest.Wait()
 		p.cut()
 		if s := r.status(); s.State != Waiting || s.LastError == "" || s.Backlog != 2 {
@@ -63,10 +63,10 @@ func TestPubackLost(t *testing.T) {
 		r.publish(1, "sensors/a", "3")
 		p = r.accept(true, 0)
 		p.want("what was not acknowledged comes again, in order, before anything new",
-			"PUBLISH site1/sensors/a=1 q1 id=3 dup", "PUBLISH site1/sensors/a=2 q1 id=4 dup")
-		p.want("then the state", "PUBLISH midge/box/bridge/cloud/state=1 q1 id=5 retain")
-		p.want("then what is new", "PUBLISH site1/sensors/a=3 q1 id=6")
-		for id := uint16(3); id <= 6; id++ {
+			"PUBLISH site1/sensors/a=1 q1 id=2 dup", "PUBLISH site1/sensors/a=2 q1 id=3 dup")
+		p.want("then the state", "PUBLISH midge/box/bridge/cloud/state=1 q1 id=32771 retain")
+		p.want("then what is new", "PUBLISH site1/sensors/a=3 q1 id=4")
+		for _, id := range []uint16{2, 3, 4, 32771} {
 			p.ack(4, id)
 		}
 		if s := r.status(); s.Backlog != 0 || s.Acked != 4 || s.Resent != 2 {
@@ -81,19 +81,18 @@ func TestPubrecThenCut(t *testing.T) {
 		p := r.accept(false, 0).online()
 		r.publish(2, "sensors/a", "one")
 		r.publish(2, "sensors/a", "two")
-		p.want("two go out", "PUBLISH site1/sensors/a=one q2 id=2", "PUBLISH site1/sensors/a=two q2 id=3")
-		p.ack(5, 2)
-		p.want("PUBREC is answered", "PUBREL id=2")
+		p.want("two go out", "PUBLISH site1/sensors/a=one q2 id=1", "PUBLISH site1/sensors/a=two q2 id=2")
+		p.ack(5, 1)
+		p.want("PUBREC is answered", "PUBREL id=1")
 		p.cut()
 		p = r.dial()
 		p.connack(true)
-		p.want("after PUBREC only PUBREL may be sent again", "PUBREL id=2", "PUBLISH site1/sensors/a=two q2 id=3 dup")
-		r.publish(2, "sensors/a", "three")
-		p.silent("nothing new goes out while an identifier of an earlier connection is open")
-		p.ack(7, 2)
+		p.want("after PUBREC only PUBREL may be sent again", "PUBREL id=1", "PUBLISH site1/sensors/a=two q2 id=2 dup")
 		p.online()
-		p.want("then what is new", "PUBLISH site1/sensors/a=three q2 id=5")
-		for _, id := range []uint16{3, 5} {
+		r.publish(2, "sensors/a", "three")
+		p.want("then what is new, under an identifier of its own", "PUBLISH site1/sensors/a=three q2 id=3")
+		p.ack(7, 1)
+		for _, id := range []uint16{2, 3} {
 			p.ack(5, id)
 			p.want("PUBREC is answered", fmt.Sprintf("PUBREL id=%d", id))
 			p.ack(7, id)
@@ -110,13 +109,13 @@ func TestSessionLostUpstream(t *testing.T) {
 		p := r.accept(false, 0).online()
 		r.publish(2, "sensors/a", "one")
 		r.publish(1, "sensors/a", "two")
-		p.want("two go out", "PUBLISH site1/sensors/a=one q2 id=2", "PUBLISH site1/sensors/a=two q1 id=3")
-		p.ack(5, 2)
-		p.want("PUBREC is answered", "PUBREL id=2")
+		p.want("two go out", "PUBLISH site1/sensors/a=one q2 id=1", "PUBLISH site1/sensors/a=two q1 id=2")
+		p.ack(5, 1)
+		p.want("PUBREC is answered", "PUBREL id=1")
 		p.cut()
 		p = r.accept(false, 0)
 		p.want("an upstream without the session gets all again from the start",
-			"PUBLISH site1/sensors/a=one q2 id=2 dup", "PUBLISH site1/sensors/a=two q1 id=3 dup")
+			"PUBLISH site1/sensors/a=one q2 id=1 dup", "PUBLISH site1/sensors/a=two q1 id=2 dup")
 		if s := r.status(); s.Uncertain != 1 {
 			t.Fatalf("a QoS 2 message that may arrive twice is counted: %+v", s)
 		}
@@ -130,10 +129,10 @@ func TestWindow(t *testing.T) {
 		for i := range 4 {
 			r.publish(1, "sensors/a", fmt.Sprint(i))
 		}
-		p.want("the window is used", "PUBLISH site1/sensors/a=0 q1 id=2", "PUBLISH site1/sensors/a=1 q1 id=3")
+		p.want("the window is used", "PUBLISH site1/sensors/a=0 q1 id=1", "PUBLISH site1/sensors/a=1 q1 id=2")
 		p.silent("and not more than the window")
-		p.ack(4, 2)
-		p.want("an acknowledgement makes room for one", "PUBLISH site1/sensors/a=2 q1 id=4")
+		p.ack(4, 1)
+		p.want("an acknowledgement makes room for one", "PUBLISH site1/sensors/a=2 q1 id=3")
 		p.silent("and for one only")
 	})
 }
@@ -144,7 +143,7 @@ func TestWatchdog(t *testing.T) {
 		answer   func(p *peer)
 	}{
 		{"an upstream that acknowledges nothing is dropped and tried again", func(*peer) {}},
-		{"a lost PUBACK among others is noticed because later ones came", func(p *peer) { p.ack(4, 3) }},
+		{"a lost PUBACK among others is noticed because later ones came", func(p *peer) { p.ack(4, 2) }},
 	}
 	for _, row := range rows {
 		t.Run(row.sentence, func(t *testing.T) {
@@ -153,7 +152,7 @@ func TestWatchdog(t *testing.T) {
 				p := r.accept(false, 0).online()
 				r.publish(1, "sensors/a", "0")
 				r.publish(1, "sensors/a", "1")
-				p.want("two go out", "PUBLISH site1/sensors/a=0 q1 id=2", "PUBLISH site1/sensors/a=1 q1 id=3")
+				p.want("two go out", "PUBLISH site1/sensors/a=0 q1 id=1", "PUBLISH site1/sensors/a=1 q1 id=2")
 				row.answer(p)
 				start := time.Now()
 				p.want(row.sentence, "closed")
@@ -161,7 +160,7 @@ func TestWatchdog(t *testing.T) {
 					t.Errorf("%s: after %v, want about %v", row.sentence, d, stallMin)
 				}
 				p = r.accept(true, 0)
-				p.want(row.sentence, "PUBLISH site1/sensors/a=0 q1 id=2 dup")
+				p.want(row.sentence, "PUBLISH site1/sensors/a=0 q1 id=1 dup")
 			})
 		})
 	}
@@ -194,8 +193,8 @@ func TestUnmappedAndLowerQoS(t *testing.T) {
 		p := r.accept(false, 0).online()
 		r.publish(2, "l/a/x", "m")
 		r.publish(2, "l/b/x", "m")
-		p.want("a message crosses at the lower of its QoS and the line's", "PUBLISH r/a/x=m q0", "PUBLISH r/b/x=m q1 id=2")
-		p.ack(4, 2)
+		p.want("a message crosses at the lower of its QoS and the line's", "PUBLISH r/a/x=m q0", "PUBLISH r/b/x=m q1 id=1")
+		p.ack(4, 1)
 		if s := r.status(); s.Backlog != 0 || s.Sent != 2 {
 			t.Fatalf("a lower QoS upstream finishes the local exchange too: %+v", s)
 		}

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
@@ -56,12 +55,12 @@ func (r *runner) retryUnsent(now time.Time) error {
 	return nil
 }
 
-// takes reports whether a delivery should be handed to Paho now.
+// takes reports whether a delivery should go out now.
 func (r *runner) takes() bool { return r.canSend() && !r.link.wire.full() }
 
 // canSend is takes without the mark: a batch that was pulled is handed over whole.
 func (r *runner) canSend() bool {
-	return r.link != nil && r.link.phase == open && r.link.wire.why() == nil
+	return r.link != nil && r.link.phase == open && !r.link.closing && r.link.wire.why() == nil
 }
 
 func (r *runner) handle(now time.Time, o broker.Outbound) error {
@@ -75,7 +74,7 @@ func (r *runner) handle(now time.Time, o broker.Outbound) error {
 	case broker.Puback, broker.Pubrec:
 		return r.accepted(now, o.ID, o.Reason)
 	case broker.Pubrel:
-		return r.session.Completed(o.ID)
+		r.release(now, o.ID)
 	case broker.Pubcomp:
 		if r.inbox.completed(o.ID) && r.link != nil && r.link.wire != nil {
 			r.link.wire.pubcomp(o.ID)
@@ -84,93 +83,69 @@ func (r *runner) handle(now time.Time, o broker.Outbound) error {
 	return nil
 }
 
-// deliver hands one message to Paho. sent is false when the connection cannot take it, so that it must wait for the next.
+// deliver sends one message upstream. sent is false when the connection cannot take it, so that it must wait for the next.
 func (r *runner) deliver(now time.Time, o broker.Outbound) (sent bool, err error) {
 	remote, line, ok := r.mapping.toRemote(o.Message.Topic)
 	if !ok {
 		r.ledger.drop(DropUnmapped)
-		return true, r.session.Discard(o.ID)
+		return true, r.discard(now, o)
 	}
 	if !r.canSend() {
 		return false, nil
 	}
+	p := mqtt.Delivery{Topic: remote, Payload: o.Message.Payload, QoS: min(o.QoS, line.QoS), Retain: o.Retain, Dup: o.Dup, ID: o.ID}
+	if p.QoS > mqtt.AtMostOnce && r.flight.find(o.ID) != nil {
+		return false, nil // a message of the bridge's own has had it since half a round ago
+	}
 	if r.mapping.comesBack(remote) {
-		r.echoes.sent(now, remote, o.Message.Payload)
+		r.echoes.sent(now, remote, p.Payload)
 	}
-	qos := min(o.QoS, line.QoS)
-	stored, err := r.publish(&delivery{id: o.ID, localQoS: o.QoS, pulled: now}, remote, qos, o.Retain, o.Message.Payload)
-	if err != nil {
-		r.link.wire.fail(err)
-	}
-	if qos > mqtt.AtMostOnce {
-		if stored {
-			r.lastSent = now
+	r.link.wire.publish(&p)
+	if p.QoS == mqtt.AtMostOnce {
+		if r.link.wire.why() != nil {
+			r.ledger.drop(DropUncertain)
+		} else {
 			r.ledger.update(func(s *Status) { s.Sent++ })
 		}
-		return stored, nil
+		return true, r.done(o.ID, o.QoS)
 	}
-	if r.link.wire.why() != nil {
-		r.ledger.drop(DropUncertain)
-	} else {
-		r.ledger.update(func(s *Status) { s.Sent++ })
-	}
-	return true, r.done(o.ID, o.QoS)
+	r.lastSent = now
+	r.flight.add(&delivery{packet: p, localQoS: o.QoS, pulled: now})
+	r.ledger.update(func(s *Status) { r.count(s, &p) })
+	return true, nil
 }
 
-// publish calls Paho. stored reports whether the message is in the store, from where it will reach upstream whatever err says.
-func (r *runner) publish(d *delivery, topic string, qos mqtt.QoS, retain bool, payload []byte) (stored bool, err error) {
-	r.store.bind(d)
-	token := r.link.client.Publish(topic, byte(qos), retain, payload)
-	stored = r.store.unbind()
-	err = token.Error() // of the call: a token of a message in flight has none yet
-	if err == nil && qos > mqtt.AtMostOnce && !stored {
-		err = errNotTaken
+// count enters a message that has gone out.
+func (r *runner) count(s *Status, p *mqtt.Delivery) {
+	if !p.Dup {
+		s.Sent++
+		return
 	}
-	return stored, err
+	s.Resent++ // an earlier run sent it, or may have
+	if p.QoS == mqtt.ExactlyOnce && !r.link.wire.session {
+		s.Uncertain++
+	}
 }
 
-var errNotTaken = errors.New("the MQTT client did not take a message")
-
-// collect takes in what upstream has acknowledged.
-func (r *runner) collect() error {
-	acked := r.store.collect()
-	if len(acked) == 0 {
-		return nil
+// discard ends a delivery that is not to go upstream. If an earlier run may have sent it at QoS 2, upstream may hold its identifier, and would take the next
+// message under it for a repetition: so upstream is made to release it.
+func (r *runner) discard(now time.Time, o broker.Outbound) error {
+	if o.QoS < mqtt.ExactlyOnce || !o.Dup {
+		return r.session.Discard(o.ID)
 	}
-	n := 0
-	for _, d := range acked {
-		if d.id != 0 && !d.localDone {
-			n++
-		}
-	}
-	if r.link != nil && n > 0 {
-		r.link.acked = true
-	}
-	r.ledger.update(func(s *Status) { s.Acked += uint64(n) })
-	return r.finishLocal(acked)
+	r.flight.add(&delivery{packet: mqtt.Delivery{QoS: o.QoS, ID: o.ID}, localQoS: o.QoS, pulled: now, progress: received, givenUp: true})
+	r.again = true
+	return r.session.Received(o.ID)
 }
 
-// finishLocal tells the session what has arrived upstream. A delivery that the session counts at QoS 2 is finished in two steps: its PUBREL
-// comes out of Next and is answered there.
-func (r *runner) finishLocal(acked []*delivery) error {
-	var errs error
-	for _, d := range acked {
-		if d.id == 0 || d.localDone {
-			continue
-		}
-		d.localDone = true
-		errs = errors.Join(errs, r.done(d.id, d.localQoS))
-	}
-	return errs
-}
-
+// done tells the session that upstream has a message for which it needs no PUBREL. A message that the session counts at QoS 2 is ended in one step too: a line
+// of a lower QoS does not promise that it arrives only once.
 func (r *runner) done(id uint16, qos mqtt.QoS) error {
 	switch qos {
 	case mqtt.AtLeastOnce:
 		return r.session.Acked(id)
 	case mqtt.ExactlyOnce:
-		r.again = true
-		return r.session.Received(id)
+		return r.session.Discard(id)
 	}
 	return nil
 }

@@ -157,49 +157,58 @@ func TestTrialNeedsAllItsEvidence(t *testing.T) {
 	}
 }
 
-func TestStoreOrderAndTruth(t *testing.T) {
-	s := newStore()
-	put := func(mid uint16, qos byte) {
-		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-		p.MessageID, p.Qos = mid, qos
-		s.bind(&delivery{id: mid + 100, localQoS: mqtt.QoS(qos)})
-		s.Put(outKey(mid), p)
-		if !s.unbind() {
-			t.Fatal("a PUBLISH takes the binding")
+func TestFlight(t *testing.T) {
+	var f flight
+	add := func(id uint16, qos mqtt.QoS, p progress) *delivery {
+		d := &delivery{packet: mqtt.Delivery{Topic: "a", QoS: qos, ID: id}, localQoS: qos, progress: p}
+		f.add(d)
+		return d
+	}
+	add(65535, 2, released)
+	head, second := add(1, 2, sent), add(2, 2, sent)
+	add(3, 1, sent)
+	bare := add(4, 2, released)
+	bare.packet.Topic = ""
+	poison := add(5, 2, received)
+	poison.givenUp = true
+	if f.find(9) != nil || f.find(2) != second {
+		t.Error("what is not there is nil, and what is there is found")
+	}
+	f.acknowledged(time.Unix(9, 0), second)
+	if v := f.view(); v.inflight != 5 || v.head != head || !v.overtaken.Equal(time.Unix(9, 0)) || !f.lastAck.Equal(time.Unix(9, 0)) {
+		t.Errorf("the head is the first that upstream has not taken, and those before of the same QoS were overtaken: %+v", v)
+	}
+	if !head.overtaken.Equal(time.Unix(9, 0)) || !f.find(3).overtaken.IsZero() {
+		t.Error("a message at another QoS, or a later one, was not overtaken")
+	}
+	over, uncertain := f.lost()
+	if !slices.Equal(over, []*delivery{bare, poison}) || uncertain != 2 {
+		t.Errorf("what has lost its message or is given up ends with the session upstream: got %d over, %d uncertain", len(over), uncertain)
+	}
+	if v := f.view(); v.inflight != 3 || v.head.packet.ID != 65535 {
+		t.Errorf("the rest begins anew, in order: %+v", v)
+	}
+	f.add(&delivery{packet: mqtt.Delivery{Topic: "state", QoS: 1, ID: 40000}, own: true})
+	if f.last != 5 {
+		t.Errorf("the bridge's own identifiers do not count: last is %d", f.last)
+	}
+	f.disconnected()
+	if f.find(40000) != nil || !f.view().overtaken.IsZero() {
+		t.Error("the bridge's own messages end with the connection, and being overtaken was of it")
+	}
+}
+
+func TestFarOff(t *testing.T) {
+	rows := []struct{ last, want uint16 }{{0, 32768}, {1, 32769}, {32767, 65535}, {32768, 1}, {65535, 32768}}
+	for _, row := range rows {
+		f := flight{last: row.last}
+		if got := f.farOff(); got != row.want {
+			t.Errorf("half way round from %d is %d, got %d", row.last, row.want, got)
 		}
 	}
-	put(65535, 2)
-	put(1, 2)
-	put(2, 1)
-	s.Put("i.5", packets.NewControlPacket(packets.Publish))
-	s.received(65535)
-	s.received(2)
-	if got, want := s.All(), []string{"o.65535", "o.1", "o.2"}; !slices.Equal(got, want) {
-		t.Errorf("the order is that of Put, and what comes in is not kept: got %v, want %v", got, want)
-	}
-	if _, rel := s.Get("o.65535").(*packets.PubrelPacket); !rel {
-		t.Error("after PUBREC the entry is a PUBREL")
-	}
-	if _, pub := s.Get("o.2").(*packets.PublishPacket); !pub {
-		t.Error("PUBREC means nothing to a message at QoS 1")
-	}
-	if s.Get("o.9") != nil || s.Get("i.5") != nil {
-		t.Error("what is not there is nil")
-	}
-	s.del(time.Unix(9, 0), "o.1")
-	s.del(time.Unix(9, 0), "o.1")
-	s.del(time.Unix(9, 0), "i.65535")
-	if got := s.collect(); len(got) != 1 || got[0].id != 101 {
-		t.Errorf("one deletion is one acknowledgement: got %d", len(got))
-	}
-	if v := s.view(); v.inflight != 2 || v.releasing != 1 || v.head.mid != 2 || !v.overtaken.Equal(time.Unix(9, 0)) {
-		t.Errorf("the earlier one of the same QoS was overtaken: %+v", v)
-	}
-	if resent, uncertain := s.connected(true); resent != 1 || uncertain != 0 {
-		t.Errorf("with the session only the PUBLISH is sent again: %d, %d", resent, uncertain)
-	}
-	if resent, uncertain := s.connected(false); resent != 2 || uncertain != 1 {
-		t.Errorf("without it everything is: %d, %d", resent, uncertain)
+	f := flight{last: 32767, list: []*delivery{{packet: mqtt.Delivery{ID: 65535}}}}
+	if got := f.farOff(); got != 1 {
+		t.Errorf("an identifier in use is passed over, and 0 is none: got %d", got)
 	}
 }
 

@@ -48,9 +48,6 @@ type ending struct {
 	lived time.Duration
 }
 
-// resume is what Paho is to send again on the next connection.
-func (t *trial) resume() resume { return [...]resume{resumeAll, resumeNone, resumeHead}[t.plan] }
-
 // ended takes the end of a connection and reports whether the head is to be given up.
 func (t *trial) ended(e ending) (convicted bool) {
 	guilty := e.peer && !e.acked && e.head != nil && e.lived < trialSoon

@@ -278,6 +278,12 @@ func (p *peer) wantPrefix(sentence, prefix string) string {
 	return got
 }
 
+// packetID is the identifier in a line.
+func packetID(line string) (id uint16) {
+	fmt.Sscanf(line[strings.Index(line, "id="):], "id=%d", &id)
+	return id
+}
+
 // silent checks that nothing has been sent by now.
 func (p *peer) silent(sentence string) {
 	p.t.Helper()

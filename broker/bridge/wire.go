@@ -20,10 +20,12 @@ var (
 
 // wire is the net.Conn that Paho gets. It repairs from outside what Paho gets wrong:
 //
-//   - It sees every packet before Paho does, so the store knows of a PUBREC before PUBREL goes out, and the bridge of each PUBREL.
-//   - PUBCOMP is a promise; Paho would give it at once. It is held back here and sent by the bridge when the local broker has let go of the identifier.
+//   - It sees every packet before Paho does, and tells the bridge of each acknowledgement and each PUBREL.
+//   - PUBREL and PUBCOMP are promises; Paho would give them at once. They are swallowed here and sent by the bridge when the local broker has made safe
+//     what they say.
+//   - PUBLISH is the bridge's own, under the local session's identifier. The one that Paho writes is swallowed: see seed.
 //   - Writes are gathered in a buffer and sent by a goroutine of its own, so Paho never blocks on the network, and neither does whoever calls it.
-//   - Paho's workers stop in an order that can leave a caller of Publish waiting for half a minute. So after a failure the connection
+//   - Paho's workers stop in an order that can leave a caller of Subscribe or Ack waiting for long. So after a failure the connection
 //     seems to live on (writes vanish, the read waits) until the owner has called letGo.
 //   - A dead peer is noticed by the read deadline, not by Paho's ping timer, which stops its workers without asking.
 //
@@ -33,7 +35,6 @@ type wire struct {
 	in     *bufio.Reader
 	snoop  snoop
 	silent time.Duration // the peer says something within this time or is dead; 0: never
-	store  *store
 
 	mu        sync.Mutex
 	up        bool // CONNECT was accepted: from here on failures wait for letGo
@@ -45,15 +46,13 @@ type wire struct {
 	reason    error     // of the first failure
 	codes     int       // filters in the SUBSCRIBE that is unanswered
 	passed    uint64    // PUBLISH packets that have come in
+	acks      []seen    // PUBACK, PUBREC and PUBCOMP that have come in
 	events    []event
-
 	session   bool // CONNACK's session present; valid once up
-	resent    int
-	uncertain int
 
 	flush  chan struct{} // one slot: out has something
 	room   chan struct{} // one slot: out was written
-	heard  chan struct{} // one slot: events has something
+	heard  chan struct{} // one slot: acks or events has something
 	broken chan struct{} // closed by the first failure
 	let    chan struct{} // closed by letGo
 	gone   chan struct{} // closed when the flusher has ended
@@ -66,9 +65,9 @@ type event struct {
 	id    uint16 // else: PUBREL of this identifier
 }
 
-func newWire(conn net.Conn, st *store, silent time.Duration) *wire {
+func newWire(conn net.Conn, silent time.Duration) *wire {
 	w := &wire{
-		Conn: conn, in: bufio.NewReader(conn), silent: silent, store: st,
+		Conn: conn, in: bufio.NewReader(conn), silent: silent,
 		flush: make(chan struct{}, 1), room: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 		broken: make(chan struct{}), let: make(chan struct{}), gone: make(chan struct{}),
 	}
@@ -140,8 +139,9 @@ func (w *wire) saw(p seen) error {
 		w.connack(p)
 	case typePublish:
 		w.passed++
-	case typePubrec:
-		w.store.received(p.id())
+	case typePuback, typePubrec, typePubcomp:
+		w.acks = append(w.acks, p)
+		slot(w.heard)
 	case typePubrel:
 		w.happened(event{after: w.passed, id: p.id()})
 	case typeSuback:
@@ -158,7 +158,6 @@ func (w *wire) connack(p seen) {
 		return
 	}
 	w.session = p.front[0]&1 != 0
-	w.resent, w.uncertain = w.store.connected(w.session)
 	if !w.session {
 		w.happened(event{lost: true})
 	}
@@ -167,6 +166,15 @@ func (w *wire) connack(p seen) {
 func (w *wire) happened(e event) {
 	w.events = append(w.events, e)
 	slot(w.heard)
+}
+
+// takeAcks returns the acknowledgements that have come in since the last call.
+func (w *wire) takeAcks() []seen {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	acks := w.acks
+	w.acks = nil
+	return acks
 }
 
 // due returns the events that belong before message number consumed+1.
@@ -184,12 +192,16 @@ func (w *wire) due(consumed uint64) (due []event) {
 
 // Write takes one packet from Paho. It never fails and never waits.
 func (w *wire) Write(p []byte) (int, error) {
-	if p[0]>>4 == typePubcomp {
-		return len(p), nil
+	switch p[0] >> 4 {
+	case typePublish, typePubrel, typePubcomp:
+	default:
+		w.send(p)
 	}
-	w.send(p)
 	return len(p), nil
 }
+
+// pubrel releases a message that upstream has received.
+func (w *wire) pubrel(id uint16) { w.send([]byte{typePubrel<<4 | 2, 2, byte(id >> 8), byte(id)}) }
 
 // pubcomp answers a PUBREL.
 func (w *wire) pubcomp(id uint16) { w.send([]byte{typePubcomp << 4, 2, byte(id >> 8), byte(id)}) }
