@@ -42,20 +42,23 @@ type Broker struct {
 	deadlines deadlines
 	alarm     chan struct{} // one slot: the first deadline became earlier
 
-	connected, inflight, inflightBytes, queued, queuedBytes int
+	connected, inflight, inflightBytes, queued, queuedBytes int // queued: in memory
+
+	durability
 
 	traffic map[string]*Traffic
 	dropped [dropReasons]uint64
 }
 
-// New returns an empty broker.
+// New returns an empty broker that keeps everything in memory: no session outlives it. Restore makes one that does not forget.
 func New(limits Limits) *Broker {
 	return &Broker{
-		limits:   limits.withDefaults(),
-		sessions: make(map[string]*state),
-		routes:   make(map[string]*route),
-		traffic:  make(map[string]*Traffic),
-		alarm:    make(chan struct{}, 1),
+		limits:     limits.withDefaults(),
+		sessions:   make(map[string]*state),
+		routes:     make(map[string]*route),
+		traffic:    make(map[string]*Traffic),
+		alarm:      make(chan struct{}, 1),
+		durability: durability{journal: newJournal(), waiting: make(map[*state]struct{})},
 	}
 }
 
@@ -123,6 +126,8 @@ func (b *Broker) reopen(now time.Time, by *Session, st *state, cleanStart bool) 
 	if st.owner != nil {
 		ends = ends || st.expiry == 0
 		b.takeOver(now, by, st)
+	} else if st.expiry == 0 && !st.connectionless { // it is there for its will only, and the client is back after a restart
+		ends, st.will = true, nil
 	}
 	if st.overdue(now) {
 		b.due(now, by, st) // Run has not come to it yet
@@ -147,7 +152,7 @@ func (b *Broker) takeOver(now time.Time, by *Session, st *state) {
 }
 
 func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
-	s.st, s.traffic, s.lastNext = st, b.trafficOf(o.Protocol), now
+	s.st, s.traffic, s.prompt = st, b.trafficOf(o.Protocol), now
 	s.receiveMaximum = int(o.ReceiveMaximum)
 	if s.receiveMaximum == 0 {
 		s.receiveMaximum = receiveMaximum
@@ -157,6 +162,8 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
 		s.pullBytes = math.MaxInt
 	}
 	st.owner, st.will, st.expiry, st.access = s, o.Will, o.SessionExpiry, o.Access
+	st.username, st.connectionless = o.Username, o.Connectionless
+	b.makeDurable(st)
 	s.resume()
 	b.connected++
 	b.deadlines.set(st, time.Time{})
@@ -166,7 +173,9 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
 func (b *Broker) detach(st *state) {
 	st.owner = nil
 	b.connected--
-	st.acks = ring[Outbound]{} // the publisher repeats what it got no answer for
+	st.acks, st.replies = ring[answer]{}, 0 // the publisher repeats what it got no answer for
+	st.blocked = false
+	b.rewrite(st)
 	st.letPublishersGo()
 	b.dropQoS0(st)
 }
@@ -178,7 +187,7 @@ func (b *Broker) dropQoS0(st *state) {
 		if q.qos == mqtt.AtMostOnce {
 			b.unqueue(st, q)
 			b.drop(OfflineQoS0)
-			st.outSeq++
+			st.passed++
 			continue
 		}
 		st.queue.push(q)
@@ -197,6 +206,7 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 	if len(st.subs) > 0 {
 		b.subsGen++
 	}
+	b.forgetCopies(by, st)
 	for st.queue.len() > 0 {
 		b.unqueue(st, st.queue.pop())
 		b.drop(SessionEnded)
@@ -206,5 +216,5 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 	b.deadlines.set(st, time.Time{})
 	delete(b.sessions, st.id)
 	// Stale routes and inert holds may still point here. They keep nothing else alive.
-	st.subs, st.inbound, st.acks, st.queue, st.window = nil, nil, ring[Outbound]{}, ring[queued]{}, window{}
+	st.subs, st.inbound, st.acks, st.queue, st.window = nil, nil, ring[answer]{}, ring[queued]{}, window{}
 }

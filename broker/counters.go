@@ -14,10 +14,11 @@ const (
 	PacketTooLarge                      // larger than the receiver's Maximum Packet Size or its link
 	SubscriberRefused                   // the receiver answered with a refusal
 	NotAuthorized                       // the publisher may not write the topic, or the receiver may not read it
+	DiskFull                            // the store's disk is nearly full: QoS > 0 refused
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused", "not_authorized"}
+var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused", "not_authorized", "disk_full"}
 
 // String is the reason as metrics name it.
 func (r DropReason) String() string { return dropNames[r] }
@@ -41,7 +42,9 @@ type Counters struct {
 	RetainedBytes int
 	Queued        int // messages waiting, in flight excluded
 	QueuedBytes   int
-	Inflight      int // deliveries handed out and not yet acknowledged
+	Stored        int  // of Queued: those that wait on disk alone
+	DiskFull      bool // QoS > 0 is refused until there is space again
+	Inflight      int  // deliveries handed out and not yet acknowledged
 	InflightBytes int
 }
 
@@ -57,8 +60,10 @@ func (b *Broker) Counters() Counters {
 		Subscriptions: b.subs.Len(),
 		Retained:      b.retained.Len(),
 		RetainedBytes: b.retainedBytes,
-		Queued:        b.queued,
-		QueuedBytes:   b.queuedBytes,
+		Queued:        b.queued + b.stored,
+		QueuedBytes:   b.queuedBytes + b.storedBytes,
+		Stored:        b.stored,
+		DiskFull:      b.diskFull,
 		Inflight:      b.inflight,
 		InflightBytes: b.inflightBytes,
 	}

@@ -15,10 +15,12 @@ func (s *Session) Next(now time.Time, dst []Outbound) (n int, err error) {
 	if s.st.owner != s {
 		return 0, ErrTakenOver
 	}
-	s.lastNext, s.pulled = now, 0
+	s.prompt, s.pulled = now, 0
 	n = s.nextAcks(dst)
-	n += s.nextResent(dst[n:])
-	n += s.nextQueued(now, dst[n:])
+	if s.st.replies == 0 { // the subscriber is to have its answer first
+		n += s.nextResent(dst[n:])
+		n += s.nextQueued(now, dst[n:])
+	}
 	s.awake = n == len(dst) || s.pulled >= s.pullBytes
 	s.st.relax()
 	return n, nil
@@ -35,8 +37,12 @@ func (s *Session) Acks(dst []Outbound) (n int, err error) {
 }
 
 func (s *Session) nextAcks(dst []Outbound) (n int) {
-	for n < len(dst) && s.st.acks.len() > 0 {
-		dst[n] = s.st.acks.pop()
+	s.told = false
+	for n < len(dst) && s.b.ready(s.st) {
+		dst[n] = s.st.acks.pop().Outbound
+		if dst[n].Kind == Reply {
+			s.st.replies--
+		}
 		n++
 	}
 	return n
@@ -52,7 +58,7 @@ func (s *Session) resume() {
 		d.given = false
 		if d.phase == released {
 			s.give(d)
-			s.answer(Pubrel, d.id, mqtt.Success)
+			s.answerSafe(Pubrel, d.id(), mqtt.Success, nil)
 		}
 	}
 }
@@ -90,38 +96,54 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		return 0 // order: nothing new before the last of the old
 	}
 	for n < len(dst) && s.pulled < s.pullBytes && st.queue.len() > 0 {
-		if st.queue.at(0).qos > mqtt.AtMostOnce && !s.maySend() {
+		if first := st.queue.at(0); first.qos > mqtt.AtMostOnce && !s.maySend(first.seq) {
+			break
+		} else if !first.mayGo() {
+			st.blocked = true
 			break
 		}
-		q := st.queue.pop()
-		seq := st.outSeq
-		st.outSeq++
-		b.unqueue(st, q)
+		q, place := b.take(st)
 		if st.access != nil && !st.access.MayRead(q.msg.Topic) { // asked now: the rules may have changed while it waited
 			b.drop(NotAuthorized)
+			b.done(s, st, q.kept)
 			continue
 		}
 		if q.msg.expired(now) {
 			b.drop(Expired)
+			b.done(s, st, q.kept)
 			continue
 		}
 		s.traffic.Out[q.qos]++
 		if q.qos == mqtt.AtMostOnce {
 			dst[n] = delivery{queued: q}.outbound(false)
 		} else {
-			dst[n] = s.send(q, seq).outbound(false)
+			dst[n] = s.send(q, place).outbound(q.dup)
 		}
 		s.pulled += dst[n].Octets()
 		n++
 	}
+	b.refill(st)
 	return n
 }
 
+// take takes the first message out of a session's queue.
+func (b *Broker) take(st *state) (q queued, place uint64) {
+	q = st.queue.pop()
+	place = st.passed + uint64(q.skip)
+	st.passed = place + 1
+	b.unqueue(st, q)
+	return q, place
+}
+
 // send puts q in flight.
-func (s *Session) send(q queued, seq uint64) *delivery {
-	w := &s.st.window
-	d := w.add(q, seq)
-	w.size += q.msg.size()
+func (s *Session) send(q queued, place uint64) *delivery {
+	if q.seq == 0 {
+		q.seq = s.st.number()
+	}
+	if q.kept != nil {
+		s.st.dur.given = max(s.st.dur.given, q.seq)
+	}
+	d := s.st.window.add(delivery{queued: q, place: place})
 	s.b.inflight++
 	s.b.inflightBytes += q.msg.size()
 	s.give(d)
@@ -140,13 +162,16 @@ func (s *Session) letGo(d *delivery) {
 }
 
 // maySend reports whether one more delivery at QoS > 0 may be in flight. What a subscriber is given and never acknowledges is bounded in octets too.
-func (s *Session) maySend() bool {
+func (s *Session) maySend(seq uint64) bool {
 	w := &s.st.window
-	return s.outstanding < s.receiveMaximum && w.len() < inflightSpan && w.size < s.b.limits.QueueBytes
+	if seq == 0 {
+		seq = s.st.numbers + 1
+	}
+	return s.outstanding < s.receiveMaximum && w.spans(seq) && w.size < s.b.limits.QueueBytes
 }
 
 func (d delivery) outbound(dup bool) Outbound {
-	o := Outbound{Kind: Publish, QoS: d.qos, Retain: d.retain, Dup: dup, ID: d.id, Message: d.msg}
+	o := Outbound{Kind: Publish, QoS: d.qos, Retain: d.retain, Dup: dup, ID: d.id(), Message: d.msg}
 	if d.ids != nil {
 		o.SubscriptionIDs = *d.ids
 	}
@@ -207,14 +232,18 @@ func (s *Session) Received(ids ...uint16) (err error) {
 	for _, id := range ids {
 		switch d := s.st.window.find(id); {
 		case d == nil:
-			s.answer(Pubrel, id, mqtt.Success) // the subscriber may be one step behind after a lost connection
+			s.answerSafe(Pubrel, id, mqtt.Success, nil) // the subscriber may be one step behind after a lost connection
 		case d.qos != mqtt.ExactlyOnce:
 			err = ErrUnexpected
 		default:
+			if d.kept != nil && d.phase == sent {
+				// Were PUBREL to go out first, a power cut would make the message a second one.
+				s.b.enter(change{st: s.st, kind: copyReceived, seq: d.seq})
+			}
 			d.phase = released
 			s.letGo(d)
 			s.give(d) // it may come before the delivery was handed out again
-			s.answer(Pubrel, id, mqtt.Success)
+			s.answerSafe(Pubrel, id, mqtt.Success, nil)
 		}
 	}
 	return err
@@ -244,6 +273,7 @@ func (s *Session) finish(d *delivery) {
 		s.outstanding--
 	}
 	s.letGo(d)
+	s.b.done(s, s.st, d.kept)
 	s.resend -= min(s.resend, s.st.window.finish(d))
 	s.b.inflight--
 }
@@ -258,7 +288,8 @@ func (s *Session) Mark() (Mark, error) {
 	if s.st.owner != s {
 		return 0, ErrTakenOver
 	}
-	return Mark(s.st.outSeq + uint64(s.st.queue.len())), nil
+	st := s.st
+	return Mark(st.passed + uint64(st.queue.len()+st.skipped+st.dur.places())), nil
 }
 
 // Pending reports whether a message before the mark is still waiting or in flight, or an acknowledgement waits to be sent.
@@ -269,16 +300,16 @@ func (s *Session) Pending(m Mark) (bool, error) {
 	if st.owner != s {
 		return false, ErrTakenOver
 	}
-	if st.acks.len() > 0 || st.outSeq < uint64(m) {
+	if st.acks.len() > 0 || st.passed < uint64(m) {
 		return true, nil
 	}
-	seq, ok := st.window.oldest()
-	return ok && seq < uint64(m), nil
+	place, ok := st.window.oldest()
+	return ok && place < uint64(m), nil
 }
 
 // Waiting returns how many messages wait for the session or are in flight to it.
 func (s *Session) Waiting() int {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
-	return s.st.queue.len() + s.st.window.live
+	return s.st.queue.len() + s.st.dur.stored() + s.st.window.live
 }

@@ -29,7 +29,20 @@
 //
 // All bounds stand in limits.go; each refusal and each drop has a [DropReason] with a counter.
 //
+// # What is safe
+//
+// With a [Restore]d broker, sessions with an expiry, and connectionless ones, are durable: their copies at QoS > 0, subscriptions, identifiers and notes
+// are in a store. What changes enters the journal; the committer seals the journal into one batch, has it synced without the lock, and then lets go of the
+// acknowledgements that waited for it. A copy whose receiver is done with it before the sealing is never written (write elision), and its publisher
+// is acknowledged at once. QoS 1 goes out before it is safe, as a repetition after a crash is allowed; QoS 2 only after.
+//
+// A durable session's copies are numbered; the packet identifier follows from the number, so it is the same after a restart. Of a session that does not
+// pull only a few copies wait in memory; the rest is read back, in order and ahead of need, when its front end comes to it.
+//
+// The store's time runs on while the process lives and trusts no wall clock that has been caught lying, so that nothing expires because a box
+// booted in 1970.
+//
 // # Not here
 //
-// State lives in memory only so far: a restart forgets it. Access checks, shared subscriptions and $SYS are to come.
+// Shared subscriptions and most of $SYS are to come.
 package broker

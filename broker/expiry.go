@@ -16,6 +16,12 @@ func (b *Broker) schedule(now time.Time, st *state) {
 	if st.will != nil {
 		st.willAt = now.Add(st.will.Delay)
 	}
+	b.wait(st)
+	b.rewrite(st)
+}
+
+// wait enters when a session without front end is due.
+func (b *Broker) wait(st *state) {
 	b.deadlines.set(st, earlier(st.willAt, st.expireAt))
 	if b.deadlines.first() == st {
 		select {
@@ -59,6 +65,7 @@ func (b *Broker) due(now time.Time, by *Session, st *state) {
 	if w := st.will; w != nil {
 		st.will, st.willAt = nil, time.Time{}
 		b.publishWill(now, by, st, w)
+		b.rewrite(st)
 	}
 	b.deadlines.set(st, st.expireAt)
 }
@@ -72,8 +79,30 @@ func (b *Broker) publishWill(now time.Time, by *Session, st *state, w *Will) {
 	b.admit(now, by, st.access, &m)
 }
 
-// Run calls Expire when it is due, until ctx ends.
+// Run keeps deadlines and the store up to date until ctx ends. An error says that the store can no longer be read or written.
 func (b *Broker) Run(ctx context.Context) error {
+	loops := []func(context.Context) error{b.expireLoop}
+	if b.store != nil {
+		loops = append(loops, b.commitLoop, b.loadLoop)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(loops))
+	for _, loop := range loops {
+		go func() { ended <- loop(ctx) }()
+	}
+	var first error
+	for range loops {
+		if err := <-ended; first == nil {
+			first = err
+		}
+		stop()
+	}
+	return first
+}
+
+// expireLoop calls Expire when it is due, until ctx ends.
+func (b *Broker) expireLoop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

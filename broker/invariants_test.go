@@ -7,7 +7,7 @@ func (b *Broker) check(t testing.TB, after string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var connected, inflight, inflightBytes, queued, queuedBytes, subs, waiting int
+	var connected, inflight, inflightBytes, queued, queuedBytes, subs, waiting, stored, storedBytes int
 	for id, st := range b.sessions {
 		st.check(t, after)
 		want(t, after, st.id == id, "session %q stands under its own client id, not %q", st.id, id)
@@ -20,6 +20,8 @@ func (b *Broker) check(t testing.TB, after string) {
 		inflightBytes += st.window.size
 		queued += st.queue.len()
 		queuedBytes += st.bytes
+		stored += st.dur.stored()
+		storedBytes += st.dur.storedBytes()
 		subs += len(st.subs)
 		if !st.deadline.IsZero() {
 			waiting++
@@ -31,6 +33,8 @@ func (b *Broker) check(t testing.TB, after string) {
 	want(t, after, b.inflightBytes == inflightBytes, "%d octets are in flight, the broker counts %d", inflightBytes, b.inflightBytes)
 	want(t, after, b.queued == queued, "%d messages are queued, the broker counts %d", queued, b.queued)
 	want(t, after, b.queuedBytes == queuedBytes, "%d octets are queued, the broker counts %d", queuedBytes, b.queuedBytes)
+	want(t, after, b.stored == stored, "%d copies wait on disk alone, the broker counts %d", stored, b.stored)
+	want(t, after, b.storedBytes == storedBytes, "%d octets wait on disk alone, the broker counts %d", storedBytes, b.storedBytes)
 	want(t, after, b.subs.Len() == subs, "the sessions have %d subscriptions, the tree %d", subs, b.subs.Len())
 	want(t, after, len(b.deadlines) == waiting, "%d sessions have a deadline, the heap holds %d", waiting, len(b.deadlines))
 	for i := 1; i < len(b.deadlines); i++ {
@@ -54,10 +58,25 @@ func (b *Broker) checkRetained(t testing.TB, after string) {
 
 func (st *state) check(t testing.TB, after string) {
 	t.Helper()
-	bytes := 0
+	bytes, skipped, seq := 0, 0, uint64(0)
 	for i := range st.queue.len() {
-		bytes += st.queue.at(i).msg.size()
+		q := st.queue.at(i)
+		bytes += q.msg.size()
+		skipped += int(q.skip)
+		want(t, after, (q.kept != nil) == (st.dur != nil && q.qos > 0), "%q keeps a copy at QoS > 0 exactly when it is durable", st.id)
+		if q.kept != nil {
+			want(t, after, q.seq > seq && q.seq <= st.dur.loaded, "%q queues copy %d after %d and not beyond %d, the last that is loaded", st.id, q.seq, seq, st.dur.loaded)
+			seq = q.seq
+		}
 	}
+	want(t, after, st.skipped == skipped, "%q has %d empty places in its queue and counts %d", st.id, skipped, st.skipped)
+	replies := 0
+	for i := range st.acks.len() {
+		if st.acks.at(i).Kind == Reply {
+			replies++
+		}
+	}
+	want(t, after, st.replies == replies, "%q has %d replies and counts %d", st.id, replies, st.replies)
 	want(t, after, st.bytes == bytes, "%q queues %d octets and counts %d", st.id, bytes, st.bytes)
 	live, given, size := 0, 0, 0
 	w := &st.window
@@ -68,13 +87,14 @@ func (st *state) check(t testing.TB, after string) {
 			if d.given {
 				given++
 			}
-			want(t, after, w.find(d.id) == d, "%q finds delivery %d by its identifier", st.id, d.id)
-			want(t, after, d.seq < st.outSeq, "%q has delivery %d in flight, so its number %d is below %d", st.id, d.id, d.seq, st.outSeq)
+			want(t, after, w.find(d.id()) == d, "%q finds delivery %d by its identifier", st.id, d.id())
+			want(t, after, d.place < st.passed, "%q has delivery %d in flight, so its place %d is below %d", st.id, d.id(), d.place, st.passed)
+			want(t, after, d.seq <= st.numbers, "%q has given the number %d, and %d is the last", st.id, d.seq, st.numbers)
 		}
 		if d.msg != nil {
 			size += d.msg.size()
 		}
-		want(t, after, (d.msg == nil) == (d.phase != sent), "%q keeps the message of delivery %d exactly until it is received (phase %d)", st.id, d.id, d.phase)
+		want(t, after, (d.msg == nil) == (d.phase != sent), "%q keeps the message of delivery %d exactly until it is received (phase %d)", st.id, d.id(), d.phase)
 	}
 	want(t, after, w.live == live, "%q has %d deliveries open and counts %d", st.id, live, w.live)
 	want(t, after, w.size == size, "%q holds %d octets in flight and counts %d", st.id, size, w.size)

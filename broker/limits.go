@@ -4,13 +4,15 @@ import "time"
 
 // Limits are the bounds that an operator may change. The zero value of a field means its default.
 type Limits struct {
-	QueueMessages int // messages waiting in one session; default 100,000: a day of one message a second
-	QueueBytes    int // octets of them, bodies counted per session; default 64 MiB: half of what a 512 MB box can spare. As many more may be in flight
-	TotalBytes    int // octets waiting and in flight in all sessions together; default 256 MiB: QoS > 0 is then refused
-	Retained      int // retained messages; default 100,000
-	RetainedBytes int // octets of them; default 64 MiB
-	Sessions      int // sessions, connected or not; default 200,000
-	Subscriptions int // subscriptions of one session; default 10,000
+	QueueMessages  int // messages waiting in one session; default 100,000: a day of one message a second
+	QueueBytes     int // octets of them, bodies counted per session; default 64 MiB: half of what a 512 MB box can spare. As many more may be in flight
+	StoredMessages int // messages waiting in one durable session, on disk but for a few; default 2,000,000: three weeks of one message a second
+	StoredBytes    int // octets of them; default 1 GiB
+	TotalBytes     int // octets waiting in memory and in flight in all sessions together; default 256 MiB: QoS > 0 is then refused
+	Retained       int // retained messages; default 100,000
+	RetainedBytes  int // octets of them; default 64 MiB
+	Sessions       int // sessions, connected or not; default 200,000
+	Subscriptions  int // subscriptions of one session; default 10,000
 }
 
 // Fixed bounds.
@@ -31,6 +33,22 @@ const (
 	// stalledAfter is how long a session may go without pulling before its publishers no longer wait for it: a dead
 	// reader is not a brake.
 	stalledAfter = time.Second
+	// restingMessages and restingBytes are how much waits in memory for a durable session that does not pull, and for all such sessions together.
+	// The rest is on disk alone.
+	restingMessages = 32
+	restingBytes    = 16 << 20
+	// loadMessages and loadBytes are read from disk in one go for a client that has come to them; the next are asked for when loadAhead are left.
+	loadMessages = 512
+	loadBytes    = 1 << 20
+	loadAhead    = 256
+	// journalBytes is how much may wait for the next commit before publishers are asked to pause.
+	journalBytes = 8 << 20
+	// lazyInterval is how long what nobody waits for may wait to be written: a crash within it repeats a second of acknowledged QoS 1 deliveries.
+	lazyInterval = time.Second
+	// restartGrace is how long the clients that were connected when the process ended have to come back before their wills are published.
+	restartGrace = 10 * time.Second
+	// orphanGrace is how long a connectionless session without expiry waits after a restart for a front end to open it again.
+	orphanGrace = time.Hour
 )
 
 func (l Limits) withDefaults() Limits {
@@ -41,6 +59,8 @@ func (l Limits) withDefaults() Limits {
 	}
 	def(&l.QueueMessages, 100_000)
 	def(&l.QueueBytes, 64<<20)
+	def(&l.StoredMessages, 2_000_000)
+	def(&l.StoredBytes, 1<<30)
 	def(&l.TotalBytes, 256<<20)
 	def(&l.Retained, 100_000)
 	def(&l.RetainedBytes, 64<<20)

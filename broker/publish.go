@@ -66,27 +66,40 @@ func (s *Session) publish(now time.Time, in Inbound) (busy <-chan struct{}) {
 	s.traffic.In[m.QoS]++
 	if m.QoS == mqtt.ExactlyOnce {
 		if _, again := s.st.inbound[in.ID]; again {
-			s.answer(Pubrec, in.ID, mqtt.Success)
+			s.answerSafe(Pubrec, in.ID, mqtt.Success, nil)
 			return nil
 		}
 	}
 	m.Publisher = s.st.id
-	reason, busy := s.b.admit(now, s, s.st.access, m)
+	reason, busy, pub := s.b.admit(now, s, s.st.access, m)
+	if pub != nil {
+		pub.publisher = s.st
+	}
 	switch m.QoS {
 	case mqtt.AtLeastOnce:
-		s.answer(Puback, in.ID, reason)
+		s.st.acks.push(answer{Outbound{Kind: Puback, ID: in.ID, Reason: reason}, pub, 0})
 	case mqtt.ExactlyOnce:
 		// "If PUBREC is sent with a Reason Code of 0x80 or greater, the packet identifier is free" (MQTT 5 §4.3.3).
 		if !reason.Failed() {
-			if s.st.inbound == nil {
-				s.st.inbound = make(map[uint16]struct{})
-			}
-			s.st.inbound[in.ID] = struct{}{}
+			s.taken(in.ID, pub != nil)
 			reason = mqtt.Success // whether anyone listens is told at QoS 1 only
 		}
-		s.answer(Pubrec, in.ID, reason)
+		s.answerSafe(Pubrec, in.ID, reason, pub)
 	}
 	return busy
+}
+
+// taken remembers the identifier of a QoS 2 message. The store has to know it when it has the message: the publisher may repeat it after a restart.
+func (s *Session) taken(id uint16, inStore bool) {
+	st := s.st
+	if st.inbound == nil {
+		st.inbound = make(map[uint16]bool)
+	}
+	inStore = inStore && st.dur != nil
+	st.inbound[id] = inStore
+	if inStore {
+		s.b.enter(change{st: st, kind: inboundTaken, id: id})
+	}
 }
 
 // Release is the publisher's PUBREL for QoS 2: the identifiers are free again and PUBCOMP comes out of Next, also for an identifier that
@@ -97,8 +110,12 @@ func (s *Session) Release(ids ...uint16) error {
 	}
 	defer s.b.mu.Unlock()
 	for _, id := range ids {
+		if s.st.inbound[id] {
+			// Were PUBCOMP to go out first, a message published under the same identifier after a power cut would pass for a repetition.
+			s.b.enter(change{st: s.st, kind: inboundReleased, id: id})
+		}
 		delete(s.st.inbound, id)
-		s.answer(Pubcomp, id, mqtt.Success)
+		s.answerSafe(Pubcomp, id, mqtt.Success, nil)
 	}
 	return nil
 }
@@ -119,28 +136,51 @@ func (s *Session) Receiving() int {
 	return len(s.st.inbound)
 }
 
-func (s *Session) answer(k Kind, id uint16, r mqtt.ReasonCode) {
-	s.st.acks.push(Outbound{Kind: k, ID: id, Reason: r})
+// answerSafe queues an acknowledgement that goes out when the publication, and all that was changed of the session before, is safe.
+func (s *Session) answerSafe(k Kind, id uint16, r mqtt.ReasonCode, pub *publication) {
+	s.reply(Outbound{Kind: k, ID: id, Reason: r}, pub)
+}
+
+func (s *Session) reply(o Outbound, pub *publication) {
+	st := s.st
+	st.acks.push(answer{o, pub, st.changed})
+	if st.changed > s.b.journal.committed {
+		s.b.waiting[st] = struct{}{}
+		s.b.journal.soon()
+	}
+}
+
+// ready reports whether the first acknowledgement of a session may go out.
+func (b *Broker) ready(st *state) bool {
+	if st.acks.len() == 0 {
+		return false
+	}
+	a := st.acks.at(0)
+	return (a.pub == nil || a.pub.waits == 0) && a.batch <= b.journal.committed
 }
 
 // admit distributes what its publisher may write.
-func (b *Broker) admit(now time.Time, by *Session, a Access, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}) {
-	if a != nil && !a.MayWrite(m.Topic) {
+func (b *Broker) admit(now time.Time, by *Session, a Access, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}, pub *publication) {
+	switch {
+	case a != nil && !a.MayWrite(m.Topic):
 		b.drop(NotAuthorized)
-		return mqtt.NotAuthorized, nil
+		return mqtt.NotAuthorized, nil, nil
+	case b.diskFull && m.QoS > mqtt.AtMostOnce:
+		b.drop(DiskFull)
+		return mqtt.QuotaExceeded, nil, nil
 	}
 	return b.distribute(now, by, m)
 }
 
-// distribute keeps m if it is to be retained and gives it to everyone who subscribed.
-func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}) {
+// distribute keeps m if it is to be retained and gives it to everyone who subscribed. pub is not nil when something of it has to become safe.
+func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}, pub *publication) {
 	r := b.route(by, m.Topic)
-	if b.queuedBytes+b.inflightBytes+m.size()*len(r.targets) > b.limits.TotalBytes {
+	if b.inMemory()+m.size()*len(r.targets) > b.limits.TotalBytes {
 		b.drop(TotalFull)
-		return mqtt.QuotaExceeded, nil
+		return mqtt.QuotaExceeded, nil, nil
 	}
 	if m.Retain {
-		b.retain(m)
+		b.retain(m, &pub)
 	}
 	reason = mqtt.NoMatchingSubscribers
 	for i := range r.targets {
@@ -153,25 +193,31 @@ func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt
 		}
 		reason = mqtt.Success
 		q := queued{msg: m, ids: g.ids, qos: min(m.QoS, g.qos), retain: m.Retain && g.asIs}
-		if ch := b.enqueue(now, by, t.st, q); ch != nil {
+		if ch := b.enqueue(now, by, t.st, q, &pub); ch != nil {
 			busy = ch
 		}
 	}
-	return reason, busy
+	if busy == nil && pub != nil && b.journal.full() {
+		busy = b.journal.wait()
+	}
+	return reason, busy, pub
 }
 
 // enqueue puts q into a session's queue or drops it, and notes whom to wake.
-func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued) (busy <-chan struct{}) {
+func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued, pub **publication) (busy <-chan struct{}) {
 	o := st.owner
 	switch {
 	case o == nil && q.qos == mqtt.AtMostOnce:
 		b.drop(OfflineQoS0)
 		return nil
-	case st.queue.len() >= b.limits.QueueMessages || st.bytes+q.msg.size() > b.limits.QueueBytes:
+	case b.queueFull(st, q):
 		b.drop(QueueFull)
 		return nil
 	}
-	b.push(st, q)
+	if o != nil && st.queue.len() == 0 && st.dur.stored() == 0 {
+		o.prompt = now
+	}
+	b.push(now, st, q, pub)
 	if o == nil {
 		return nil
 	}
@@ -179,7 +225,7 @@ func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued) (busy 
 		o.awake = true
 		by.wakes.add(o.waker)
 	}
-	if st.busy() && o != by && now.Sub(o.lastNext) < stalledAfter {
+	if st.busy() && o != by && now.Sub(o.prompt) < stalledAfter {
 		if st.room == nil {
 			st.room = make(chan struct{})
 		}
@@ -188,10 +234,28 @@ func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued) (busy 
 	return nil
 }
 
-func (b *Broker) push(st *state, q queued) {
+// queueFull reports whether a session's queue is at its bound. What waits on disk may be more than what waits in memory.
+func (b *Broker) queueFull(st *state, q queued) bool {
+	if st.dur != nil && q.qos > mqtt.AtMostOnce {
+		return st.queue.len()+st.dur.stored() >= b.limits.StoredMessages || st.bytes+st.dur.storedBytes()+q.msg.size() > b.limits.StoredBytes
+	}
+	return st.queue.len() >= b.limits.QueueMessages || st.bytes+q.msg.size() > b.limits.QueueBytes
+}
+
+// push puts q at the end of a session's queue, in memory or on disk.
+func (b *Broker) push(now time.Time, st *state, q queued, pub **publication) {
+	if st.dur != nil && q.qos > mqtt.AtMostOnce && !b.keep(now, st, &q, pub) {
+		return
+	}
+	b.hang(st, q)
+}
+
+// hang puts q at the end of the queue in memory.
+func (b *Broker) hang(st *state, q queued) {
 	st.queue.push(q)
 	size := q.msg.size()
 	st.bytes += size
+	st.skipped += int(q.skip)
 	b.queued++
 	b.queuedBytes += size
 }
@@ -199,6 +263,7 @@ func (b *Broker) push(st *state, q queued) {
 // unqueue accounts for q, which has left the queue.
 func (b *Broker) unqueue(st *state, q queued) {
 	size := q.msg.size()
+	st.skipped -= int(q.skip)
 	st.bytes -= size
 	b.queued--
 	b.queuedBytes -= size

@@ -3,11 +3,12 @@ package broker
 import "time"
 
 // retain keeps m as the topic's last value. "If the Payload contains zero bytes … any retained message with the same topic name MUST be removed" [MQTT-3.3.1-6].
-func (b *Broker) retain(m *Message) {
+func (b *Broker) retain(m *Message, pub **publication) {
 	old, had := b.retained.Get(m.Topic)
 	if len(m.Payload) == 0 {
 		if had {
 			b.forget(old)
+			b.keepRetained(m, pub)
 		}
 		return
 	}
@@ -21,6 +22,7 @@ func (b *Broker) retain(m *Message) {
 	}
 	b.retained.Set(m.Topic, m)
 	b.retainedBytes = bytes
+	b.keepRetained(m, pub)
 }
 
 func (b *Broker) forget(m *Message) {
@@ -42,11 +44,13 @@ func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
 			stale = append(stale, m)
 		case sub.NoLocal && m.Publisher == s.st.id:
 		default:
-			b.push(s.st, queued{msg: m, ids: ids, qos: min(m.QoS, sub.QoS), retain: true})
+			var pub *publication // nobody waits for it: its publisher was answered long ago
+			b.push(now, s.st, queued{msg: m, ids: ids, qos: min(m.QoS, sub.QoS), retain: true}, &pub)
 		}
 	})
 	for _, m := range stale {
 		b.forget(m)
+		b.coalesce(m.Topic)
 		b.drop(Expired)
 	}
 }
@@ -54,5 +58,5 @@ func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
 // overfull reports whether retained messages have piled up beyond a full queue and the whole store: the client subscribes again and again and
 // does not pull. Such a subscription is refused, so a queue never holds more than its bound and twice the store.
 func (b *Broker) overfull(st *state) bool {
-	return st.queue.len() >= b.limits.QueueMessages+b.limits.Retained || st.bytes >= b.limits.QueueBytes+b.limits.RetainedBytes
+	return st.queue.len()+st.dur.stored() >= b.limits.QueueMessages+b.limits.Retained || st.bytes+st.dur.storedBytes() >= b.limits.QueueBytes+b.limits.RetainedBytes
 }

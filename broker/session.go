@@ -10,19 +10,19 @@ import (
 //
 // Publish, Subscribe, SetWill and Close are called by one goroutine at a time; the other verbs by any.
 type Session struct {
-	b        *Broker
-	st       *state
-	waker    Waker
-	username string
-	traffic  *Traffic
+	b       *Broker
+	st      *state
+	waker   Waker
+	traffic *Traffic
 
 	receiveMaximum int
 	pullBytes      int       // see Options
 	pulled         int       // octets handed out by the Next that runs
 	resend         int       // next delivery of the window to hand out again after a reconnect
 	outstanding    int       // deliveries handed out to this front end and still open
-	lastNext       time.Time // when it last pulled
-	awake          bool      // it was woken and has not been drained since
+	prompt         time.Time // when it last pulled, or had nothing to pull
+	awake          bool      // it was woken for deliveries and has not been drained since
+	told           bool      // it was woken for acknowledgements and has not asked for them since
 
 	wakes     *Wakes // to wake when the running verb has released the lock, or when the front end says so
 	own       Wakes  // unless the front end has one
@@ -38,13 +38,27 @@ type state struct {
 	will   *Will
 	access Access // of the client that had it last
 
-	acks   ring[Outbound] // for the client as a publisher, and PUBRELs for it as a subscriber
-	queue  ring[queued]
-	bytes  int    // of queue
-	outSeq uint64 // number of the first message in queue among all that it was given
-	window window
+	acks    ring[answer] // for the client as a publisher, and PUBRELs for it as a subscriber
+	replies int          // of acks
+	queue   ring[queued]
+	bytes   int    // of queue
+	skipped int    // places of queue that are empty: see queued.skip
+	passed  uint64 // number of the first message in queue among all that it was given
+	window  window
+	numbers uint64 // sequence number given last to a copy at QoS > 0
+	blocked bool   // the first of queue has to be safe before it may be handed out
 
-	inbound map[uint16]struct{} // QoS 2 identifiers published and not yet released
+	inbound map[uint16]bool // QoS 2 identifiers published and not yet released; whether the store has them
+
+	username       string
+	connectionless bool
+	num            uint32   // its number in the store; 0: it is not there
+	dur            *durable // nil: its queue is in memory only
+	changed        uint64   // number of the last batch that has something of it
+	written        bool     // the store has, or is being given, its record
+	rewritten      bool     // it is listed in journal.sessions
+	touched        bool     // it is listed in journal.finished
+	ended          bool
 
 	room chan struct{} // closed when the queue is no longer busy; nil while nobody waits
 
@@ -58,12 +72,29 @@ type state struct {
 type queued struct {
 	msg    *Message
 	ids    *[]uint32 // subscription identifiers; nil when there are none
+	kept   *kept     // at QoS > 0 in a durable session
+	seq    uint64    // its number among the session's copies at QoS > 0; 0: not given yet
+	skip   uint32    // how many numbers before it are no longer there, after a restart
 	qos    mqtt.QoS
 	retain bool
+	dup    bool // it may have been handed out before the last restart
+}
+
+// answer is an acknowledgement and what has to be safe before it goes out.
+type answer struct {
+	Outbound
+	pub   *publication // nil: nothing
+	batch uint64
+}
+
+// number gives the next sequence number.
+func (st *state) number() uint64 {
+	st.numbers++
+	return st.numbers
 }
 
 func (b *Broker) hold(o Options) *Session {
-	s := &Session{b: b, waker: o.Waker, username: o.Username, wakes: o.Wakes}
+	s := &Session{b: b, waker: o.Waker, wakes: o.Wakes}
 	if s.wakes == nil {
 		s.wakes = &s.own
 	}
@@ -74,7 +105,7 @@ func (b *Broker) hold(o Options) *Session {
 func (s *Session) ClientID() string { return s.st.id }
 
 // Username is the name that the front end authenticated, "" for an anonymous client.
-func (s *Session) Username() string { return s.username }
+func (s *Session) Username() string { return s.st.username }
 
 // lock enters a verb. When it returns an error the lock is not held.
 func (s *Session) lock() error {
@@ -138,6 +169,7 @@ func (s *Session) SetWill(w *Will) error {
 		return err
 	}
 	s.st.will = w
+	s.b.makeDurable(s.st) // the record goes where its will goes
 	s.unlock()
 	return nil
 }

@@ -231,7 +231,7 @@ func (c *conn) subscribe(first byte, body []byte) error {
 			subs[i].ID = p.Props.SubscriptionIDs[0]
 		}
 	}
-	// The pump must not run before SUBACK is in its buffer, or retained messages could overtake it.
+	// The pump must not run before SUBACK is among the session's answers, or retained messages could overtake it.
 	c.amu.Lock()
 	defer c.amu.Unlock()
 	codes, err := c.session.Subscribe(time.Now(), subs)
@@ -240,8 +240,7 @@ func (c *conn) subscribe(first byte, body []byte) error {
 	}
 	c.batch.asked += len(codes)
 	ack := mqtt.Suback{ID: p.ID, Codes: codes}
-	c.pend = ack.Append(c.pend, c.version)
-	return nil
+	return c.session.Reply(ack.Append(nil, c.version))
 }
 
 func (c *conn) unsubscribe(first byte, body []byte) error {
@@ -260,8 +259,7 @@ func (c *conn) unsubscribe(first byte, body []byte) error {
 	}
 	c.batch.asked += len(codes)
 	ack := mqtt.Unsuback{ID: p.ID, Codes: codes}
-	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
-	return nil
+	return c.session.Reply(ack.Append(nil, c.version))
 }
 
 func (c *conn) disconnected(first byte, body []byte) error {

@@ -211,7 +211,11 @@ var ackTypes = [...]mqtt.PacketType{
 // encode appends a packet to what waits in the outbox.
 func (c *conn) encode(box *outbox, now time.Time, o *broker.Outbound) []byte {
 	b := box.buf
-	if o.Kind != broker.Publish {
+	switch o.Kind {
+	case broker.Publish:
+	case broker.Reply:
+		return append(b, o.Value.([]byte)...)
+	default:
 		if o.Reason == mqtt.QuotaExceeded && c.version != mqtt.V5 {
 			// MQTT 3 has no answer but success. Without one the client keeps the message and brings it again.
 			c.flushOut(box, drained)

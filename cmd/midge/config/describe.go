@@ -44,15 +44,16 @@ type printer struct {
 
 func (p printer) row(cells ...string) { fmt.Fprintln(p.tw, strings.Join(cells, "\t")) }
 
-// memoryOnly is what a user has to know about state in this version.
-const memoryOnly = "in memory: this version keeps nothing over a restart"
-
 func (p printer) store(c *Config) {
 	if c.Node.DataDir == "" {
-		p.row("store", "in memory")
+		p.row("store", "in memory: a restart forgets everything")
 		return
 	}
-	p.row("store", fmt.Sprintf("%s (data_dir %q and [store] wait for a later one)", memoryOnly, c.Node.DataDir))
+	commits := "every acknowledged message is synced first"
+	if d := c.Store.CommitInterval; d.Duration > 0 {
+		commits += fmt.Sprintf(", together with others for up to %s", d)
+	}
+	p.row("store", "in "+c.Node.DataDir, commits, "retained values at QoS 0 every "+c.Store.RetainedInterval.String(), "when damaged: "+c.Store.OnDamage)
 }
 
 // reachedBy says who can reach a network address.

@@ -15,6 +15,7 @@ import (
 	"midge/broker"
 	"midge/broker/bridge"
 	"midge/broker/listener"
+	"midge/broker/store"
 	"midge/cmd/midge/config"
 	"midge/gateway"
 )
@@ -27,6 +28,10 @@ type Node struct {
 	Gateway *gateway.Gateway
 	links   []link
 	bridges []*bridge.Bridge
+
+	store    *store.Store // nil once it is closed
+	metrics  func() store.Metrics
+	salvaged string // what was lost when the store was found damaged; "" = nothing
 
 	parts []part
 	undo  []func() // closes what New opened; harmless when that is closed already
@@ -41,7 +46,10 @@ type part struct {
 
 // New opens everything that cfg names. On an error nothing stays open.
 func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
-	n = &Node{log: log, Broker: broker.New(broker.Limits{})}
+	n = &Node{log: log}
+	if err := n.restore(cfg); err != nil {
+		return nil, err
+	}
 	n.add("broker", n.Broker.Run)
 	n.Server = listener.New(n.Broker, listener.Config{}, log)
 	n.Gateway = gateway.New(n.Broker, gatewayConfig(cfg.Gateway), log)
@@ -101,17 +109,17 @@ func (e *inUse) Error() string {
 func (e *inUse) Unwrap() error { return syscall.EADDRINUSE }
 
 // Close releases what New opened, for a Node that is not run.
-func (n *Node) Close() {
+func (n *Node) Close() error {
 	for _, undo := range n.undo {
 		undo()
 	}
+	return n.stopStore()
 }
 
 // Run runs all parts until ctx ends or one of them fails, and returns when all have ended.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	defer n.Close()
 	var wg sync.WaitGroup
 	for _, p := range n.parts {
 		wg.Go(func() {
@@ -123,8 +131,9 @@ func (n *Node) Run(ctx context.Context) error {
 	n.ready.Store(true)
 	n.log.Info("midge is ready")
 	wg.Wait()
+	closed := n.Close()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
-	return nil
+	return closed
 }

@@ -45,6 +45,15 @@ var (
 	queuedBytes   = gauge("queued_bytes", "Memory that waiting messages count for.")
 	inflight      = gauge("inflight_messages", "Deliveries handed out and not yet acknowledged.")
 
+	storeCommits    = counter("store_commits_total", "Synced writes of state to disk.")
+	storeCommitTime = counter("store_commit_seconds_total", "Time that they took together.")
+	storeWritten    = counter("store_written_bytes_total", "Octets written to the state's files, by kind of write.", "kind")
+	storeUsed       = gauge("store_used_bytes", "Space that the state takes on disk.")
+	storeFree       = gauge("store_free_bytes", "Space that is free on its file system; 0 when the state is in memory.")
+	storeWaiting    = gauge("store_waiting_messages", "Messages of queued_messages that wait on disk alone.")
+	storeFull       = gauge("store_full", "1 while the disk is nearly full: messages at QoS 1 and 2 are refused.")
+	storeSalvaged   = gauge("store_salvaged", "1 when the state was found damaged at the start; the log and /healthz say what was lost.")
+
 	received = counter("messages_received_total", "Messages that clients published, by protocol and QoS.", "protocol", "qos")
 	sent     = counter("messages_sent_total", "Messages delivered to clients, by protocol and QoS.", "protocol", "qos")
 	dropped  = counter("messages_dropped_total", "Messages, or one receiver's copy of them, that were not delivered, by reason.", "reason")
@@ -81,6 +90,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	m.put(buildInfo, 1, c.Version)
 	if c.Broker != nil {
 		m.broker(c.Broker())
+	}
+	if c.Store != nil {
+		m.store(c.Store())
 	}
 	for _, l := range snapshot(c.Links) {
 		m.link(l)
@@ -121,6 +133,19 @@ func (m metrics) broker(b Broker) {
 	for reason, n := range b.Faults {
 		m.put(faults, float64(n), reason)
 	}
+}
+
+func (m metrics) store(s Store) {
+	m.put(storeCommits, float64(s.Commits))
+	m.put(storeCommitTime, s.CommitTime.Seconds())
+	m.put(storeWritten, float64(s.LogBytes), "log")
+	m.put(storeWritten, float64(s.FlushBytes), "flush")
+	m.put(storeWritten, float64(s.CompactBytes), "compaction")
+	m.put(storeUsed, float64(s.UsedBytes))
+	m.put(storeFree, float64(s.FreeBytes))
+	m.put(storeWaiting, float64(s.Waiting))
+	m.put(storeFull, truth(s.Full))
+	m.put(storeSalvaged, truth(s.Salvaged))
 }
 
 func (m metrics) link(l Link) {

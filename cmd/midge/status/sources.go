@@ -13,8 +13,22 @@ type Sources struct {
 	Trouble func() []string
 
 	Broker  func() Broker
+	Store   func() Store
 	Links   func() []Link   // in the order of the configuration
 	Bridges func() []Bridge // likewise
+}
+
+// Store is a snapshot of what keeps the state on disk, since the start.
+type Store struct {
+	Commits    uint64        // synced ones
+	CommitTime time.Duration // of all of them together
+
+	LogBytes, FlushBytes, CompactBytes uint64 // written to the log, from memory to tables, from tables to tables
+	UsedBytes, FreeBytes               uint64 // on disk; FreeBytes of the whole file system
+
+	Waiting  int  // messages that wait on disk alone
+	Full     bool // QoS > 0 is refused until there is space again
+	Salvaged bool // it was found damaged at the start
 }
 
 // Broker is a snapshot of the broker's core.

@@ -29,6 +29,10 @@ func busy() Sources {
 				Dropped: map[string]uint64{"queue_full": 50, "expired": 0},
 				Faults:  map[string]uint64{"protocol_error": 51}}
 		},
+		Store: func() Store {
+			return Store{Commits: 80, CommitTime: 81 * time.Second, LogBytes: 82, FlushBytes: 83, CompactBytes: 84, UsedBytes: 85, FreeBytes: 86,
+				Waiting: 87, Full: true}
+		},
 		Links: func() []Link {
 			return []Link{
 				{Name: "lan", Type: "udp", Up: true, FramesIn: 60, FramesOut: 61, BytesIn: 62, BytesOut: 63, Retransmissions: 64,

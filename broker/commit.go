@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"midge/broker/store"
+)
+
+// commitLoop commits the journal whenever it is due, until ctx ends.
+func (b *Broker) commitLoop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	batch := b.store.NewBatch()
+	signal := b.journal.signal
+	for {
+		b.mu.Lock()
+		due := b.commitDue(b.sinceStart(time.Now()))
+		b.mu.Unlock()
+		if due == 0 {
+			if err := b.commit(time.Now(), batch, false); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			continue
+		}
+		if due < 0 {
+			timer.Stop()
+		} else {
+			timer.Reset(due)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-signal:
+		case <-timer.C:
+		}
+	}
+}
+
+// commit seals the journal, makes it safe and tells whoever waits for that.
+func (b *Broker) commit(now time.Time, batch *store.Batch, all bool) error {
+	b.mu.Lock()
+	copies, publ := b.seal(now, batch, all)
+	b.mu.Unlock()
+	if !batch.Empty() {
+		if err := batch.Commit(); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	by := b.hold(Options{})
+	b.mu.Lock()
+	b.committed(by, copies, publ)
+	b.mu.Unlock()
+	by.wake()
+	return nil
+}
+
+// Stop makes everything safe that is not yet, and closes the store. It is called after Run has returned and the front ends have ended.
+func (b *Broker) Stop(now time.Time) error {
+	if b.store == nil {
+		return nil
+	}
+	err := b.commit(now, b.store.NewBatch(), true)
+	if closed := b.store.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// Announce publishes a retained value of the broker's own, under $SYS.
+func (b *Broker) Announce(now time.Time, topic, value string) {
+	by := b.hold(Options{})
+	b.mu.Lock()
+	b.distribute(now, by, &Message{Topic: topic, Payload: []byte(value), Retain: true})
+	b.mu.Unlock()
+	by.wake()
+}

@@ -1,0 +1,126 @@
+package broker
+
+import (
+	"strings"
+	"time"
+
+	"midge/broker/store"
+)
+
+// durability is what a broker has beyond its state in memory. Without a store no session is durable, and the journal stays empty.
+type durability struct {
+	store            *store.Store
+	commitInterval   time.Duration
+	retainedInterval time.Duration
+
+	journal *journal
+	waiting map[*state]struct{} // sessions with an acknowledgement that waits for a batch
+	clock   clock
+
+	stored, storedBytes int // copies that wait on disk alone
+	lastNum             uint32
+	lastBody            uint64
+	diskFull            bool
+
+	loads   []*state      // sessions that want copies from the store
+	loading chan struct{} // one slot
+}
+
+func (b *Broker) sinceStart(now time.Time) time.Duration { return now.Sub(b.clock.start) }
+
+// inMemory is how many octets of messages wait in memory, for receivers or for the disk.
+func (b *Broker) inMemory() int { return b.queuedBytes + b.inflightBytes + b.journal.bytes }
+
+// makeDurable gives a session that has a front end its record in the store, if it is to have one: because it outlives the process, or because its will does.
+func (b *Broker) makeDurable(st *state) {
+	if b.store == nil {
+		return
+	}
+	outlives := st.expiry > 0 || st.connectionless
+	if outlives && st.dur == nil {
+		st.dur = new(durable)
+	}
+	if st.num == 0 && (outlives || st.will != nil) {
+		b.lastNum++
+		st.num = b.lastNum
+	}
+	b.rewrite(st)
+}
+
+// sessionRecord is st as the store has it.
+func (b *Broker) sessionRecord(st *state) store.Session {
+	st.written = true
+	r := store.Session{Num: st.num, ClientID: st.id, Username: st.username, Expiry: st.expiry, Connectionless: st.connectionless,
+		Connected: st.owner != nil, Next: st.numbers + 1}
+	if st.dur != nil {
+		r.Given = st.dur.given
+	}
+	if st.owner == nil {
+		r.WillAt, r.ExpireAt = b.clock.store(st.willAt), b.clock.store(st.expireAt)
+	}
+	if w := st.will; w != nil {
+		r.Will = &store.Will{Message: b.record(w.Message), Delay: int64(w.Delay), Expiry: int64(w.Expiry)}
+	}
+	return r
+}
+
+// keepRetained has the topic's present message written, before its publisher is acknowledged at QoS > 0.
+func (b *Broker) keepRetained(m *Message, pub **publication) {
+	switch {
+	case b.store == nil || strings.HasPrefix(m.Topic, "$SYS/"):
+	case m.QoS == 0:
+		b.coalesce(m.Topic)
+	default:
+		if *pub == nil {
+			*pub = new(publication)
+		}
+		(*pub).waits++
+		b.journal.publ = append(b.journal.publ, *pub)
+		b.journal.retained[m.Topic] = struct{}{}
+		b.journal.soon()
+	}
+}
+
+// coalesce has the topic's retained message written some time.
+func (b *Broker) coalesce(topic string) {
+	if b.store == nil || strings.HasPrefix(topic, "$SYS/") {
+		return
+	}
+	b.journal.coalesce[topic] = struct{}{}
+	if len(b.journal.coalesce) == 1 {
+		b.journal.wake()
+	}
+}
+
+// enterSubscription adds a change that a Reply, usually SUBACK, waits for.
+func (b *Broker) enterSubscription(c change) { b.enter(c) }
+
+// forgetCopies takes a session that ends out of the store.
+func (b *Broker) forgetCopies(by *Session, st *state) {
+	st.ended = true
+	delete(b.waiting, st)
+	if st.written {
+		b.journal.ended = append(b.journal.ended, st.num)
+		b.journal.later(true)
+	}
+	d := st.dur
+	if d == nil {
+		return
+	}
+	unwritten := func(k *kept) {
+		if k != nil && k.stage == fresh {
+			k.stage = gone
+			b.settle(by, k.pub)
+		}
+	}
+	for i := range st.window.len() {
+		unwritten(st.window.at(i).kept)
+	}
+	for i := range st.queue.len() {
+		unwritten(st.queue.at(i).kept)
+	}
+	for range d.stored() {
+		b.drop(SessionEnded)
+	}
+	b.setLoaded(d, d.last, d.total)
+}

@@ -1,0 +1,180 @@
+package broker
+
+import (
+	"time"
+
+	"midge/broker/mqtt"
+	"midge/broker/store"
+)
+
+// durable is what a session has beyond its state in memory when it outlives the process: its copies at QoS > 0 are kept in the store, and those that
+// do not fit in memory are there alone.
+//
+// Its copies are numbered. Those up to loaded are in the queue or the window, or are done; those from there to last wait in the store.
+type durable struct {
+	last        uint64 // number of the last copy that waits, or waited, in the queue
+	total       uint64 // octets of all copies up to last
+	loaded      uint64
+	loadedTotal uint64 // octets of all copies up to loaded
+	given       uint64 // copies up to this one may have been handed out before the last restart
+	safe        uint64 // copies up to this one are committed
+	hole        uint64 // how many numbers up to holeEnd were never given: see restorer.queue
+	holeEnd     uint64
+	loading     bool
+	starved     bool // it wants copies that are not committed yet
+
+	removed []store.Removed // done since the last commit and still in the store
+}
+
+// stored is how many copies wait in the store alone.
+func (d *durable) stored() int {
+	if d != nil && d.loaded < d.holeEnd && d.holeEnd < d.last {
+		return d.places() - int(d.hole)
+	}
+	return d.places()
+}
+
+// places is how many numbers lie between what is loaded and the last.
+func (d *durable) places() int {
+	if d == nil {
+		return 0
+	}
+	return int(d.last - d.loaded)
+}
+
+func (d *durable) storedBytes() int {
+	if d == nil {
+		return 0
+	}
+	return int(d.total - d.loadedTotal)
+}
+
+// kept is a copy at QoS > 0 of a durable session on its way to and in the store.
+type kept struct {
+	pub   *publication // nil when it was read from the store
+	seq   uint64
+	body  uint64 // the number of its body, if it shares one; valid once sealed
+	stage stage
+}
+
+// stage is how far a copy has come on its way to the store.
+type stage uint8
+
+const (
+	fresh  stage = iota // in the journal. When its receiver is done with it now, it is never written
+	sealed              // in the commit that is running
+	safe
+	gone // its receiver is done with it
+)
+
+// publication is one message whose publisher waits until it is safe.
+type publication struct {
+	publisher *state // nil: nobody waits
+	waits     int    // what has to become safe, or to be done with, before it is acknowledged
+}
+
+// settle takes one of what p waits for away.
+func (b *Broker) settle(by *Session, p *publication) {
+	if p == nil {
+		return
+	}
+	if p.waits--; p.waits == 0 && p.publisher != nil {
+		b.acksReady(by, p.publisher)
+	}
+}
+
+// acksReady wakes the front end of a session whose acknowledgements may have become ready, even one that has not pulled its deliveries since it
+// was woken last: a sleeping client is answered all the same.
+func (b *Broker) acksReady(by *Session, st *state) {
+	o := st.owner
+	if o == nil || o == by || o.told || o.waker == nil || !b.ready(st) {
+		return
+	}
+	o.told = true
+	by.wakes.add(o.waker)
+}
+
+// keep numbers q, which is for a durable session, enters it in the journal and reports whether it also stays in memory.
+func (b *Broker) keep(now time.Time, st *state, q *queued, p **publication) (inMemory bool) {
+	if *p == nil {
+		*p = new(publication)
+	}
+	(*p).waits++
+	d := st.dur
+	size := uint64(q.msg.size())
+	inMemory = d.stored() == 0 && b.roomFor(now, st, int(size))
+	d.last = st.number()
+	d.total += size
+	q.seq, q.kept = d.last, &kept{pub: *p, seq: d.last}
+	b.journal.keep(b.sinceStart(now), st, *q, d.total)
+	if inMemory {
+		d.loaded, d.loadedTotal = d.last, d.total
+		return true
+	}
+	b.stored++
+	b.storedBytes += int(size)
+	return false
+}
+
+// roomFor reports whether a copy may wait in memory: as long as its client keeps pulling, and for others while there is little of it.
+func (b *Broker) roomFor(now time.Time, st *state, size int) bool {
+	memory := b.queuedBytes + b.inflightBytes + size
+	if o := st.owner; o != nil && now.Sub(o.prompt) < stalledAfter {
+		return st.queue.len() < 2*busyMessages && st.bytes < 2*busyBytes && memory < b.limits.TotalBytes
+	}
+	return st.queue.len() < restingMessages && memory < min(restingBytes, b.limits.TotalBytes)
+}
+
+// done is called when the receiver is done with a copy.
+func (b *Broker) done(by *Session, st *state, k *kept) {
+	if k == nil {
+		return
+	}
+	was := k.stage
+	k.stage = gone
+	if was < safe {
+		b.settle(by, k.pub)
+	}
+	if was > fresh {
+		st.dur.removed = append(st.dur.removed, store.Removed{Seq: k.seq, Body: k.body})
+		b.journal.later(b.touch(st))
+	}
+}
+
+// setLoaded says that the copies up to seq have left the store for memory.
+func (b *Broker) setLoaded(d *durable, seq, total uint64) {
+	was, bytes := d.stored(), d.storedBytes()
+	d.loaded, d.loadedTotal = seq, total
+	b.stored += d.stored() - was
+	b.storedBytes += d.storedBytes() - bytes
+}
+
+// entry is q as the store has it.
+func (b *Broker) entry(q *queued, total uint64) store.Entry {
+	e := store.Entry{Seq: q.seq, Total: total, QoS: q.qos, Retain: q.retain, Body: q.kept.body}
+	if q.ids != nil {
+		e.IDs = *q.ids
+	}
+	if e.Body == 0 {
+		e.Message = b.record(q.msg)
+	}
+	return e
+}
+
+// record is m as the store has it.
+func (b *Broker) record(m *Message) store.Message {
+	r := store.Message{Topic: m.Topic, Payload: m.Payload, QoS: m.QoS, Retain: m.Retain, Properties: m.Properties, Publisher: m.Publisher}
+	r.Expires = b.clock.store(m.Expires)
+	return r
+}
+
+// message is a message as the store had it.
+func (b *Broker) message(r *store.Message) *Message {
+	return &Message{Topic: r.Topic, Payload: r.Payload, QoS: r.QoS, Retain: r.Retain, Properties: r.Properties, Publisher: r.Publisher,
+		Expires: b.clock.time(r.Expires)}
+}
+
+// mayGo reports whether q may be handed out: at QoS 2 only what is safe, or a repetition after a crash would be a second message.
+func (q *queued) mayGo() bool {
+	return q.kept == nil || q.qos < mqtt.ExactlyOnce || q.kept.stage == safe
+}
