@@ -56,18 +56,23 @@ type client struct {
 	clean     bool  // CleanSession of the last CONNECT
 	receives  bool  // may have subscriptions, so deliveries are worth asking for
 	displaced bool  // another client id has been heard from its address since
+	promised  uint8 // answers that are not yet safe, see promise
 	pinged    bool  // PINGREQ waits for its PINGRESP
 	woken     atomic.Bool
 
 	keepAlive uint16 // seconds
 	sleep     uint16 // seconds
 	lastReg   uint16 // MsgId of the last REGISTER
+	doubts    uint32 // how often what it knows of its topic ids came into doubt: CONNECT does that
 	place     int32  // in link.deadlines, -1 = not there
 
 	due        instant // when deadlines looks at it; not later than its next deadline
 	heard      instant
 	awakeUntil instant
 	mark       broker.Mark // Awake: what waited at PINGREQ lies before it
+
+	noted uint64   // hash of its note, as far as it has one: see keep
+	turn  *promise // CONNACK, or DISCONNECT before sleep, which is not yet safe; nil = none
 
 	prompt     *prompt   // the will handshake, nil = none
 	x          *exchange // the delivery that is open towards it, nil = none
@@ -88,10 +93,14 @@ const lastValueMax = 64
 // unanswered remembers the topic id of a publish, which PUBACK repeats and the broker does not know.
 type unanswered struct{ msgID, topicID uint16 }
 
-// shown is the state for people: a client that is being asked for its will is connecting, whatever it was before.
+// shown is the state for people: a client that is being asked for its will is connecting, whatever it was before, and one whose link is not
+// served cannot be reached.
 func (c *client) shown() State {
-	if c.prompt != nil {
+	switch {
+	case c.prompt != nil:
 		return Connecting
+	case c.connected() && c.link.Load().away:
+		return Disconnected
 	}
 	return c.state
 }
@@ -100,7 +109,7 @@ func (c *client) connected() bool { return c.s != nil }
 
 // listens reports whether deliveries may be sent to it now.
 func (c *client) listens() bool {
-	return c.s != nil && !c.displaced && c.prompt == nil && (c.state == Active || c.state == Awake)
+	return c.s != nil && !c.displaced && c.prompt == nil && c.turn == nil && (c.state == Active || c.state == Awake)
 }
 
 // remember keeps the topic id of a publish until it is answered. Beyond the bound the oldest is forgotten: its PUBACK will carry topic id 0.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"midge/broker"
@@ -20,6 +21,9 @@ func (l *link) connect(from peer, p mqttsn.Connect) *client {
 		return nil
 	}
 	c := l.sp.clients[p.ClientID]
+	if l.owedTooMuch(c) {
+		return nil
+	}
 	if l.live+l.prompts >= l.cfg.Clients && !(c != nil && c.link.Load() == l && (c.connected() || c.prompt != nil)) {
 		l.drop(Congested)
 		l.send(&from, mqttsn.Connack{Code: mqttsn.Congestion})
@@ -58,19 +62,26 @@ func (l *link) admit(c *client, p mqttsn.Connect, w *will) {
 	if w != nil {
 		c.will = w
 	}
+	held := c.s
 	if err := l.acquire(c, p.CleanSession); err != nil {
 		l.refuse(c, err)
 		return
 	}
 	c.clean, c.keepAlive = p.CleanSession, p.Duration
 	c.state, c.pinged = Active, false
-	c.topics.doubt()
-	l.log.Info("client connected", "client", c.id, "peer", l.format(c.peer.addr))
-	l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted})
-	l.schedule(c)
-	if c.x != nil {
-		l.resume(c)
+	if c.topics.doubt() {
+		c.doubts++
 	}
+	l.sp.keep(c)
+	if c.s != held {
+		l.sp.keepTopics(c)
+	}
+	l.log.Info("client connected", "client", c.id, "peer", l.format(c.peer.addr))
+	if c.x != nil {
+		c.x.hold() // after CONNACK
+	}
+	l.promise(c, mqttsn.Connack{Code: mqttsn.Accepted}, 0)
+	l.schedule(c)
 	l.pump(c)
 }
 
@@ -85,23 +96,34 @@ func (l *link) acquire(c *client, clean bool) error {
 		c.s, c.x, c.unanswered = nil, nil, nil
 		l.live--
 	}
-	c.woken.Store(false) // a wake-up for an earlier session may have been lost with the link that it was for
-	s, present, err := l.sp.b.Open(l.now, broker.Options{
-		ClientID:       c.id,
-		Protocol:       Protocol,
-		CleanStart:     clean,
-		SessionExpiry:  l.sp.expiry(clean),
-		ReceiveMaximum: 1, // "many devices have a single receive buffer": one exchange at a time
-		Will:           c.will.message(),
-		Waker:          c,
-		Wakes:          &l.sp.wakes,
-	})
+	present, err := l.sp.open(l.now, c, clean, clean)
 	if err != nil {
 		return err
 	}
-	c.s, c.receives = s, present
+	c.receives = present
 	l.live++
 	return nil
+}
+
+// open opens the session of c, which has none. cleanStart forgets what there is of it; clean has it end with its client.
+func (sp *space) open(now time.Time, c *client, cleanStart, clean bool) (present bool, err error) {
+	c.owed()
+	c.noted = 0
+	s, present, err := sp.b.Open(now, broker.Options{
+		ClientID:       c.id,
+		Protocol:       Protocol,
+		CleanStart:     cleanStart,
+		SessionExpiry:  sp.expiry(clean),
+		ReceiveMaximum: 1, // "many devices have a single receive buffer": one exchange at a time
+		Will:           c.will.message(),
+		Waker:          c,
+		Wakes:          &sp.wakes,
+		Connectionless: true,
+	})
+	if err == nil {
+		c.s = s
+	}
+	return present, err
 }
 
 // expiry is the session expiry interval that CleanSession stands for.
@@ -133,8 +155,12 @@ func (l *link) lose(c *client) {
 	l.quit(c, Lost)
 }
 
-// quit closes the session.
+// quit closes the session. What is kept beyond it, of a client that may come back to it, is noted before.
 func (l *link) quit(c *client, s State) {
+	c.state = s
+	if !c.clean {
+		l.sp.keep(c)
+	}
 	expiry := l.sp.expiry(c.clean)
 	c.s.Close(l.now, broker.Closing{Lost: s == Lost, SessionExpiry: &expiry}) // an error means that it is another's already
 	l.over(c, s)

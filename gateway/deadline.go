@@ -41,6 +41,9 @@ func (d *deadlines) Pop() any {
 // never is later than everything.
 const never = instant(1<<63 - 1)
 
+// unheard is when a client was heard that has not been heard since the gateway began.
+const unheard = -never / 2
+
 // next is when something is due for c.
 func (l *link) next(c *client) instant {
 	if c.prompt != nil {

@@ -24,6 +24,7 @@ type exchange struct {
 	published bool // PUBLISH was out before, so it is a duplicate now
 	corrected bool // the client has called the topic id invalid once
 	parked    bool // out of tries, or the client sleeps: go on when it is heard
+	held      bool // parked until CONNACK is out, or its topic id is safe
 	tries     uint8
 	topicID   uint16
 	regID     uint16
@@ -33,10 +34,15 @@ type exchange struct {
 
 func (x *exchange) park() { x.parked, x.retryAt = true, 0 }
 
+func (x *exchange) hold() {
+	x.park()
+	x.held = true
+}
+
 // pump gives the client what it may have now: answers whatever its state, deliveries while it listens, one after the other. PINGRESP
 // goes out here and nowhere else.
 func (l *link) pump(c *client) {
-	if c.s == nil || c.displaced || !l.answer(c) {
+	if c.s == nil || c.displaced || l.away || !l.answer(c) {
 		return
 	}
 	for {
@@ -46,6 +52,10 @@ func (l *link) pump(c *client) {
 			if c.state == Awake {
 				l.fallAsleep(c)
 			}
+		}
+		if c.x != nil && c.x.held && l.answer(c) && c.listens() && c.safe(c.x) {
+			l.resume(c)
+			return
 		}
 		if c.x != nil || !c.receives || !c.listens() {
 			return
@@ -94,6 +104,8 @@ func (l *link) put(c *client, out *broker.Outbound) {
 		l.release(c, out)
 	case broker.Publish:
 		l.deliver(c, out)
+	case broker.Reply:
+		l.kept(c, out.Value.(*promise))
 	}
 }
 
@@ -135,7 +147,7 @@ func (l *link) deliver(c *client, out *broker.Outbound) {
 	}
 	c.out++
 	l.transmit(c, x)
-	if x.phase == registering || out.QoS > 0 {
+	if x.phase == registering || out.QoS > 0 || x.held {
 		c.x = x
 		l.schedule(c)
 	}
@@ -167,9 +179,14 @@ func (l *link) address(c *client, x *exchange) (why DropReason, ok bool) {
 }
 
 func (l *link) byNewEntry(c *client, x *exchange) (why DropReason, ok bool) {
+	given := len(c.topics.entries)
 	id, ok := c.topics.add(x.out.Message.Topic, l.sp.cfg.Limits.TopicIDs)
 	if !ok {
 		return TopicIDsFull, false
+	}
+	if len(c.topics.entries) > given {
+		l.sp.keepTopic(c, id)
+		l.promise(c, nil, id) // the client is told when it is out
 	}
 	return l.byEntry(c, x, id)
 }
@@ -192,8 +209,22 @@ func (l *link) publishOf(x *exchange) mqttsn.Publish {
 		TopicIDType: x.kind, TopicID: x.topicID, MsgID: o.ID, Data: o.Message.Payload}
 }
 
+// safe reports whether the topic id of x, if it has one, will mean the same after a restart. A device that was told of one that is then given to another
+// topic would publish there.
+func (c *client) safe(x *exchange) bool {
+	if x.phase == releasing || x.kind != mqttsn.Normal {
+		return true
+	}
+	e := c.topics.get(x.topicID)
+	return e == nil || e.safe
+}
+
 // transmit sends what the exchange's phase asks for and sets its timer. A client that does not listen gets it when it does.
 func (l *link) transmit(c *client, x *exchange) {
+	if c.turn != nil || !c.safe(x) {
+		x.hold() // pump goes on
+		return
+	}
 	if !c.listens() {
 		x.park()
 		return
@@ -263,7 +294,7 @@ func (l *link) resume(c *client) {
 	if x.published || x.regID != 0 {
 		l.retransmitted(c)
 	}
-	x.tries, x.waitUntil = 0, 0
+	x.tries, x.waitUntil, x.held = 0, 0, false
 	l.transmit(c, x)
 	l.schedule(c)
 	if c.x == nil {

@@ -16,7 +16,7 @@ type Device struct {
 	State     State
 	KeepAlive time.Duration // 0 = none
 	Sleep     time.Duration // Asleep, Awake: what it announced
-	LastSeen  time.Time
+	LastSeen  time.Time     // after a restart, until it is heard: when its link was served again; zero for one that had gone before
 
 	LastTopic string // that it published to
 	LastValue []byte // the first 64 octets of it
@@ -55,6 +55,9 @@ func (sp *space) device(c *client) Device {
 		Out:           c.out,
 		TopicIDs:      len(c.topics.entries),
 		Retransmitted: c.retransmitted,
+	}
+	if c.heard == unheard {
+		d.LastSeen = time.Time{}
 	}
 	if c.connected() {
 		d.Queued = c.s.Waiting()

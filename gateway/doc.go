@@ -26,6 +26,26 @@
 // Topic ids and will stay while a CleanSession=0 client is away (Limits.Known of them). A client with CleanSession=1 leaves nothing
 // but a line in [Gateway.Devices].
 //
+// # A restart
+//
+// A device does not notice that the gateway has restarted, by crash or in order, if the broker has a store. The gateway keeps notes with the client's session
+// ([broker.Session.SetNote]; note.go has their encoding): one with its link, address and node id, whether it is active or asleep, its keep-alive or sleep
+// duration and its will; and one for each topic id. They change with CONNECT, sleep, a new address, a will update, a new topic id, and never with a PUBLISH or
+// a PINGREQ. At the next start New opens the sessions again, and when its link is served a client goes on: a sleeping one is answered when it
+// says PINGREQ, an active one uses its topic ids, and what was being sent to it is sent again. It has its full time to be heard.
+// A CleanSession=0 client that had gone finds its ids and will at its next CONNECT.
+//
+// What is said to a device holds: CONNACK, REGACK, SUBACK, UNSUBACK, the answers to will updates and the DISCONNECT that confirms sleep are a promise. They
+// go through the session ([broker.Session.Reply]) and come out of it when what they promise is safe, as PUBACK does; to a sleeping client too. Until CONNACK
+// is out nothing else is begun, and no device hears of a topic id that is not safe, because after a crash it would be given to another topic.
+//
+// A link that is not served any more, or not yet, keeps its clients: nothing is sent to them, they are lost in their time as all are, and whoever says
+// CONNECT or PINGREQ with its client id on another link goes on there.
+//
+// What does not survive: the figures in [Gateway.Devices] and [Gateway.Counters]; that a client has refused a topic; an open will handshake; how often
+// something was sent. A plain DISCONNECT is confirmed at once: a crash in the same moment may leave the client connected, and its will is published when
+// it is not heard.
+//
 // A bad packet is dropped and counted; a client is answered with the protocol's code; nothing from the wire ends anything but itself.
 //
 // # Readings
@@ -62,9 +82,9 @@
 //     one that was a confirmation. PINGREQ of a stranger is such a case as well.
 //   - GWINFO goes to the asker, and to everyone if the asker asked everyone. ADVERTISE goes out whatever the bridge does: the gateway is itself the server.
 //   - Behind a forwarder the pair (address, node id) is the address. Envelopes in envelopes are refused. ADVERTISE is not wrapped.
-//   - When a link ends nobody is told, and no will is published.
+//   - When a link ends nobody is told, no will is published and no session closed.
 //
 // # Not here
 //
-// Topic ids, wills and sleep live in memory: a restart of the process forgets them. Who may connect and publish what is not asked. A gateway's own PINGREQ is not sent.
+// Who may connect and publish what is not asked. A gateway's own PINGREQ is not sent.
 package gateway

@@ -73,6 +73,12 @@ func checkInvariants(t *testing.T, r *rig) {
 			t.Fatal("a client is found at its address")
 		case c.state == Awake && !c.pinged, c.state == Asleep && c.pinged:
 			t.Fatal("a client is awake exactly while its PINGREQ waits for PINGRESP")
+		case !c.connected() && (c.promised != 0 || c.turn != nil):
+			t.Fatal("who has no session is owed nothing")
+		case c.connected() && !c.displaced && (c.promised != 0 || c.turn != nil):
+			t.Fatal("without a store nobody waits for an answer")
+		case c.listens() && c.x != nil && c.x.held:
+			t.Fatal("without a store no exchange is held")
 		case len(c.topics.entries) > r.g.sp.cfg.Limits.TopicIDs:
 			t.Fatal("the topic table keeps its bound")
 		}

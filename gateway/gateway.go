@@ -17,12 +17,21 @@ type Gateway struct {
 	sp    *space
 	links map[string]*link // by name; one that has ended stays for its counters and the addresses of its clients
 	runs  map[string]bool  // those that are being served
+
+	restored error // why the clients of an earlier process could not be taken up; Serve tells
 }
 
-// New returns a gateway without links.
+// New returns a gateway without links. It has taken up the clients that an earlier process left in the broker's store; they are sent something once their
+// links are served.
 func New(b *broker.Broker, cfg Config, log *slog.Logger) *Gateway {
+	return newGateway(b, cfg, log, time.Now())
+}
+
+func newGateway(b *broker.Broker, cfg Config, log *slog.Logger, now time.Time) *Gateway {
 	b.Protocols(Protocol)
-	return &Gateway{sp: newSpace(b, cfg, log, time.Now()), links: make(map[string]*link), runs: make(map[string]bool)}
+	g := &Gateway{sp: newSpace(b, cfg, log, now), links: make(map[string]*link), runs: make(map[string]bool)}
+	g.restored = g.restore(now)
+	return g
 }
 
 // batch is how many frames one read takes at most.
@@ -31,8 +40,8 @@ const batch = 32
 // pauseMax is how long a link is not read because a receiver of its messages falls behind. Devices repeat what is lost meanwhile.
 const pauseMax = 5 * time.Millisecond
 
-// Serve runs one link until ctx ends, then closes it. The devices are told nothing: when the link comes back they are where they were. Their
-// sessions are closed without their wills. The error is nil when ctx has ended, otherwise it is the link's.
+// Serve runs one link until ctx ends, then closes it. The devices are told nothing, and their sessions stay open: when the link comes back, in this
+// process or the next, they are where they were. The error is nil when ctx has ended, otherwise it is the link's.
 func (g *Gateway) Serve(ctx context.Context, name string, t transports.Link, cfg LinkConfig) error {
 	l, err := g.begin(name, t, cfg)
 	if err != nil {
@@ -60,15 +69,24 @@ func (g *Gateway) Serve(ctx context.Context, name string, t transports.Link, cfg
 func (g *Gateway) begin(name string, t transports.Link, cfg LinkConfig) (*link, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.restored != nil {
+		return nil, g.restored
+	}
 	if g.runs[name] {
 		return nil, fmt.Errorf("link %s is being served already", name)
 	}
-	l := newLink(g.sp, name, cfg, t.MTU(), t.FormatAddr, time.Now())
+	g.runs[name] = true
+	return g.open(name, cfg, t.MTU(), t.FormatAddr, time.Now()), nil
+}
+
+// open makes the machine of a link. It goes on where an earlier one ended.
+func (g *Gateway) open(name string, cfg LinkConfig, mtu int, format func(transports.Addr) string, now time.Time) *link {
+	l := newLink(g.sp, name, cfg, mtu, format, now)
 	if old := g.links[name]; old != nil {
-		l.inherit(old)
+		l.inherit(now, old)
 	}
-	g.links[name], g.runs[name] = l, true
-	return l, nil
+	g.links[name] = l
+	return l
 }
 
 // read feeds the machine with what the link receives, a batch at a time.
@@ -150,7 +168,26 @@ func (g *Gateway) advance(l *link, t transports.Link) (next time.Time) {
 	if at, ok := l.Deadline(); ok {
 		l.timer = at
 	}
+	if at, ok := g.tendAway(now); ok && (l.timer.IsZero() || at.Before(l.timer)) {
+		l.timer = at
+	}
 	return l.timer
+}
+
+// tendAway does what is due on links that nobody serves, and says when the next is: a client of theirs is lost as any other if it is not heard on another link.
+func (g *Gateway) tendAway(now time.Time) (next time.Time, ok bool) {
+	for _, l := range g.links {
+		if !l.away {
+			continue
+		}
+		l.Advance(now)
+		l.Pull(now)
+		l.frames()
+		if at, due := l.Deadline(); due && (!ok || at.Before(next)) {
+			next, ok = at, true
+		}
+	}
+	return next, ok
 }
 
 // pause waits until a slow receiver has caught up, but not long.
@@ -164,23 +201,16 @@ func pause(ctx context.Context, busy <-chan struct{}) {
 	}
 }
 
-// end gives all sessions of a link back, without wills: it is the gateway that goes, not the clients.
+// end is the end of a link, not of its clients.
 func (g *Gateway) end(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l.enter(time.Now())
-	for _, c := range g.sp.clients {
-		switch {
-		case c.link.Load() != l:
-		case c.connected():
-			l.quit(c, Disconnected)
-		case c.prompt != nil:
-			l.promptFailed(c)
+	l.stop(time.Now())
+	delete(g.runs, l.name)
+	for name := range g.runs { // somebody has to see to its clients' deadlines
+		select {
+		case g.links[name].ready.signal <- struct{}{}:
+		default:
 		}
 	}
-	if l.anonymous != nil {
-		l.anonymous.Close(l.now, broker.Closing{})
-	}
-	g.sp.wakes.Flush()
-	delete(g.runs, l.name)
 }

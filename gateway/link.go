@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"midge/broker"
@@ -15,6 +17,7 @@ import (
 type link struct {
 	sp     *space
 	name   string
+	away   bool // it is not served: its clients cannot be heard, nothing is sent to them, and all that happens to them is that they are lost
 	cfg    LinkConfig
 	format func(transports.Addr) string
 	log    *slog.Logger
@@ -27,7 +30,7 @@ type link struct {
 	live      int              // clients with a session
 	prompts   int              // clients in the will handshake
 	deadlines deadlines
-	ready     readyList
+	ready     *readyList
 	spare     []*client // the list that ready does not use
 
 	broadcast bool // the frame being received came to everyone
@@ -56,8 +59,7 @@ type link struct {
 
 func newLink(sp *space, name string, cfg LinkConfig, mtu int, format func(transports.Addr) string, now time.Time) *link {
 	l := &link{sp: sp, name: name, cfg: cfg.withDefaults(mtu), format: format, log: sp.log.With("link", name),
-		peers: make(map[peer]*client), advertiseAt: never, advertisedAt: -never, warnedAt: -never}
-	l.ready.signal = make(chan struct{}, 1)
+		peers: make(map[peer]*client), ready: &readyList{signal: make(chan struct{}, 1)}, advertiseAt: never, advertisedAt: -never, warnedAt: -never}
 	if sp.cfg.AdvertiseInterval > 0 {
 		l.advertiseAt = sp.at(now)
 	}
@@ -93,7 +95,7 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 	} else {
 		c = l.receive(c, peer{f.Addr, string(node), wrapped}, p)
 	}
-	if c != nil && c.x != nil && c.x.parked && c.x.waitUntil <= l.t && c.listens() {
+	if c != nil && c.x != nil && c.x.parked && !c.x.held && c.x.waitUntil <= l.t && c.listens() {
 		l.resume(c)
 	}
 }
@@ -158,6 +160,12 @@ func (l *link) receive(c *client, from peer, p mqttsn.Packet) *client {
 // receiveConnected handles what only a client with a session may send. Being asleep is no hindrance: the specification
 // wants it active first, devices in the field do not bother, and nothing is gained by refusing them.
 func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
+	switch p.(type) {
+	case mqttsn.Register, mqttsn.Subscribe, mqttsn.Unsubscribe, mqttsn.WillTopicUpd, mqttsn.WillMsgUpd:
+		if l.owedTooMuch(c) {
+			return
+		}
+	}
 	switch p := p.(type) {
 	case mqttsn.Register:
 		l.register(c, p)
@@ -180,7 +188,9 @@ func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
 	case mqttsn.WillMsgUpd:
 		l.updateWillMessage(c, p)
 	case mqttsn.WillMsg:
-		l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted}) // it has not heard the CONNACK that ended its will handshake
+		if c.turn == nil {
+			l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted}) // it has not heard the CONNACK that ended its will handshake
+		}
 	case mqttsn.Pingresp: // answers nothing that the gateway asks
 	default:
 		l.drop(Unexpected)
@@ -189,14 +199,18 @@ func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
 
 // bind makes from the address of c, whoever had it before, and this the link of c.
 func (l *link) bind(c *client, from peer) {
+	if l.peers[from] == c {
+		return
+	}
 	if old := c.link.Load(); old != nil && (old != l || c.peer != from) {
 		old.unbind(c)
 	}
-	if other := l.peers[from]; other != nil && other != c {
+	if other := l.peers[from]; other != nil {
 		other.displaced = true // it stays as it is: its timer decides, or it is heard from elsewhere
 		if other.x != nil {
 			other.x.park()
 		}
+		l.sp.keep(other)
 	}
 	if old := c.link.Load(); old != l {
 		if old != nil && c.connected() {
@@ -208,9 +222,13 @@ func (l *link) bind(c *client, from peer) {
 			l.prompts++
 		}
 		c.link.Store(l)
+		if old != nil && old.away {
+			c.woken.Store(false) // a wake-up may wait there for ever
+		}
 	}
 	c.peer, c.displaced = from, false
 	l.peers[from] = c
+	l.sp.keep(c)
 }
 
 // unbind takes a client's address and its place among the deadlines away.
@@ -228,6 +246,7 @@ func (l *link) over(c *client, s State) {
 	}
 	l.promptOver(c)
 	c.s, c.state, c.x, c.unanswered, c.pinged, c.receives = nil, s, nil, nil, false, false
+	c.owed()
 	l.unschedule(c)
 	l.sp.back(c)
 	l.sp.rest(c)
@@ -239,11 +258,48 @@ func (l *link) takenOver(c *client) {
 	l.over(c, Disconnected)
 }
 
-// inherit goes on where an earlier run of the same link ended: its counters, and the clients that were heard on it.
-func (l *link) inherit(old *link) {
-	l.counters = old.counters
-	l.peers = old.peers
+// stop ends the serving of the link. Its clients stay as they are, sessions and all: it is the gateway that goes, not they. A will handshake
+// is broken off, because nothing was promised yet.
+func (l *link) stop(now time.Time) {
+	l.enter(now)
+	l.away, l.advertiseAt = true, never
 	for _, c := range l.sp.clients {
-		c.link.CompareAndSwap(old, l)
+		if c.link.Load() != l {
+			continue
+		}
+		if c.prompt != nil {
+			l.promptFailed(c)
+		}
+		if c.state == Awake {
+			l.fallAsleep(c)
+		}
+		if c.x != nil {
+			c.x.park()
+		}
+	}
+	l.frames()
+	if l.anonymous != nil {
+		l.anonymous.Close(l.now, broker.Closing{})
+		l.anonymous = nil
+	}
+	l.sp.wakes.Flush()
+}
+
+// inherit goes on where an earlier run of the same link ended, one of an earlier process included: its counters, and the clients that were heard on it.
+// They have their full time to be heard again, because nobody has listened meanwhile, and what they were being sent is sent again.
+func (l *link) inherit(now time.Time, old *link) {
+	l.enter(now)
+	l.counters, l.peers, l.deadlines, l.live, l.ready = old.counters, old.peers, old.deadlines, old.live, old.ready
+	for _, id := range slices.Sorted(maps.Keys(l.sp.clients)) {
+		c := l.sp.clients[id]
+		if !c.link.CompareAndSwap(old, l) || !c.connected() {
+			continue
+		}
+		c.heard = l.t
+		l.schedule(c)
+		if c.x != nil && c.state == Active {
+			c.x.hold()
+		}
+		l.pump(c)
 	}
 }

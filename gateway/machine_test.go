@@ -22,10 +22,8 @@ type rig struct {
 
 func newRig(t testing.TB, cfg Config, lc LinkConfig) *rig {
 	r := &rig{t: t, now: time.Unix(1_000_000_000, 0), b: broker.New(broker.Limits{})}
-	r.g = New(r.b, cfg, slog.New(slog.DiscardHandler))
-	r.g.sp.start = r.now
-	r.l = newLink(r.g.sp, "lan", lc, 1024, func(a transports.Addr) string { return string(a.Bytes()) }, r.now)
-	r.g.links["lan"] = r.l
+	r.g = newGateway(r.b, cfg, slog.New(slog.DiscardHandler), r.now)
+	r.l = r.g.open("lan", lc, 1024, func(a transports.Addr) string { return string(a.Bytes()) }, r.now)
 	return r
 }
 

@@ -13,6 +13,9 @@ func (l *link) register(c *client, p mqttsn.Register) {
 		ack.Code = mqttsn.NotSupported
 	} else if id, ok := l.tell(c, p.TopicName); ok {
 		ack.TopicID = id
+		l.promise(c, ack, id)
+		l.pump(c)
+		return
 	} else {
 		ack.Code = mqttsn.Congestion
 	}
@@ -27,9 +30,18 @@ func (l *link) tell(c *client, name string) (id uint16, ok bool) {
 		l.log.Warn("topic ids of client used up", "client", c.id, "topic", name)
 		return 0, false
 	}
-	e := c.topics.get(id)
-	e.known, e.refused = true, false
+	l.knows(c, id)
 	return id, true
+}
+
+// knows takes note that the client knows an id from now on.
+func (l *link) knows(c *client, id uint16) {
+	e := c.topics.get(id)
+	e.refused = false
+	if !e.known {
+		e.known = true
+		l.sp.keepTopic(c, id)
+	}
 }
 
 // regack handles the answer to the gateway's REGISTER.
@@ -42,7 +54,7 @@ func (l *link) regack(c *client, p mqttsn.Regack) {
 	e := c.topics.get(x.topicID)
 	switch p.Code {
 	case mqttsn.Accepted:
-		e.known = true
+		l.knows(c, x.topicID)
 		x.phase, x.tries = publishing, 0
 		l.transmit(c, x)
 	case mqttsn.Congestion:

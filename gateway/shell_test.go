@@ -154,7 +154,7 @@ func TestLossOverTime(t *testing.T) {
 	})
 }
 
-// TestEndWithoutWill: a gateway that stops does not publish wills, and CleanSession=0 sessions go on collecting.
+// TestEndWithoutWill: a link that ends is not the loss of its clients: no will is published, and what comes meanwhile is sent when it is served again.
 func TestEndWithoutWill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, Config{})
@@ -170,19 +170,27 @@ func TestEndWithoutWill(t *testing.T) {
 		if n := w.Waiting(); n != 0 {
 			t.Error("the end of the gateway is not the loss of its clients")
 		}
+		if got := s.g.Devices()[0].State; got != Disconnected {
+			t.Errorf("a client whose link is not served is shown as disconnected, not as %s", got)
+		}
 		d.end.Close()
+		time.Sleep(time.Hour)
 
-		s.net = linktest.NewNet(2)
+		s.net = linktest.NewNet(1) // the same seed: the device has the same address
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
-		wg.Go(func() { s.g.Serve(ctx, "lan", s.net.Gateway(), LinkConfig{}) })
 		d = s.station()
-		d.say(mqttsn.Connect{ClientID: "valve7", ProtocolID: 1, Duration: 60})
-		d.say(mqttsn.Regack{TopicID: 0x0401, MsgID: 1})
-		d.want("what was published meanwhile comes when the link is served again", "CONNACK accepted",
-			"REGISTER topic=0x0401 msgid=1 name=cmd", `PUBLISH qos=1 topic=0x0401(normal) msgid=1 data="while away"`)
-		if c := s.g.Counters().Links["lan"]; c.In["CONNECT"] != 2 {
-			t.Errorf("counters go on where they were, got %d CONNECTs", c.In["CONNECT"])
+		wg.Go(func() { s.g.Serve(ctx, "lan", s.net.Gateway(), LinkConfig{}) })
+		d.want("what was published meanwhile comes when the link is served again", `PUBLISH qos=1 topic=0x0401(normal) msgid=1 data="while away"`)
+		d.say(mqttsn.Puback{TopicID: 0x0401, MsgID: 1})
+		time.Sleep(80 * time.Second)
+		d.say(mqttsn.Pingreq{})
+		d.want("the keep-alive counts from then", "PINGRESP")
+		if c := s.g.Counters().Links["lan"]; c.In["CONNECT"] != 1 || c.In["PINGREQ"] != 1 {
+			t.Errorf("counters go on where they were, got %v", c.In)
+		}
+		if n := w.Waiting(); n != 0 {
+			t.Error("it was not lost meanwhile")
 		}
 		cancel()
 		wg.Wait()

@@ -45,12 +45,14 @@ func (l *link) goToSleep(c *client, seconds uint16) {
 		l.log.Debug("client asleep", "client", c.id, "seconds", seconds)
 	}
 	c.heard = l.t
-	if !l.answer(c) {
+	if l.owedTooMuch(c) {
 		return
 	}
 	c.sleep = seconds
 	l.fallAsleep(c)
-	l.send(&c.peer, mqttsn.Disconnect{}) // without duration (§5.4.21)
+	l.sp.keep(c)
+	l.promise(c, mqttsn.Disconnect{}, 0) // without duration (§5.4.21)
+	l.pump(c)
 }
 
 // fallAsleep stops everything towards the client. An exchange that is open stays open and is taken up at the next wake.
@@ -89,16 +91,17 @@ func (l *link) ping(c *client, from peer, p mqttsn.Pingreq) *client {
 	return c
 }
 
-// rebind finds the client that pings from an address that is not its own. Only one that sleeps may have moved: one that is
-// active would have said CONNECT.
+// rebind finds the client that pings from an address that is not its own. Only one that sleeps may have moved, or one whose link is not served any
+// more: one that is active would have said CONNECT.
 func (l *link) rebind(from peer, id string) *client {
 	c := l.sp.clients[id]
-	if c == nil || l.sp.cfg.NoRebind || c.prompt != nil || c.state != Asleep && c.state != Awake {
+	if c == nil || !c.connected() || l.sp.cfg.NoRebind || c.prompt != nil || c.state == Active && !c.link.Load().away {
 		return nil
 	}
 	l.counters.rebound++
-	l.log.Info("sleeping client has a new address", "client", c.id, "peer", l.format(from.addr))
+	l.log.Info("client has a new address", "client", c.id, "peer", l.format(from.addr))
 	l.bind(c, from)
+	l.schedule(c)
 	return c
 }
 
@@ -110,6 +113,7 @@ func (l *link) wakeUp(c *client) {
 		return
 	}
 	c.state, c.mark = Awake, mark
+	c.turn = nil // it did not wait for the answer to its DISCONNECT
 	c.awakeUntil = l.t + instant(l.cfg.RetryInterval)*instant(l.cfg.RetryCount+1)
 	if c.x != nil {
 		c.x.waitUntil = 0

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"container/list"
+	"hash/maphash"
 	"log/slog"
 	"time"
 
@@ -18,6 +19,9 @@ type space struct {
 	predefined predefined
 	wakes      broker.Wakes // whom the clients' messages are for: told after each batch
 
+	seed maphash.Seed // for client.noted
+	note []byte       // the note that is being written
+
 	clients map[string]*client // by client id, connected or not
 
 	// Those that have gone, the longest gone in front.
@@ -28,7 +32,7 @@ type space struct {
 func newSpace(b *broker.Broker, cfg Config, log *slog.Logger, start time.Time) *space {
 	cfg = cfg.withDefaults()
 	return &space{b: b, cfg: cfg, log: log, start: start, predefined: newPredefined(cfg.Predefined),
-		clients: make(map[string]*client), gone: list.New(), goneClean: list.New()}
+		seed: maphash.MakeSeed(), clients: make(map[string]*client), gone: list.New(), goneClean: list.New()}
 }
 
 func (sp *space) at(now time.Time) instant  { return instant(now.Sub(sp.start)) }

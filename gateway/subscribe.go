@@ -19,12 +19,13 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 		l.send(&c.peer, ack)
 		return
 	}
+	var given uint16
 	switch {
 	case p.TopicIDType == mqttsn.Predefined:
 		ack.TopicID = p.TopicID
 	case p.TopicIDType == mqttsn.Normal && !topic.HasWildcard(filter):
 		id, ok := l.tell(c, filter)
-		if !ok {
+		if given = id; !ok {
 			ack.Code = mqttsn.Congestion
 			l.send(&c.peer, ack)
 			return
@@ -45,8 +46,9 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 	} else {
 		ack.QoS = mqttsn.QoS(r)
 		c.receives = true
+		l.sp.keep(c)
 	}
-	l.send(&c.peer, ack)
+	l.promise(c, ack, given)
 	l.pump(c)
 }
 
@@ -61,7 +63,8 @@ func (l *link) unsubscribe(c *client, p mqttsn.Unsubscribe) {
 	} else {
 		l.drop(InvalidTopic)
 	}
-	l.send(&c.peer, mqttsn.Unsuback{MsgID: p.MsgID})
+	l.promise(c, mqttsn.Unsuback{MsgID: p.MsgID}, 0)
+	l.pump(c)
 }
 
 // filterOf returns the filter that SUBSCRIBE or UNSUBSCRIBE means. Two octets with the type of a name are a name and not an id. Wildcards

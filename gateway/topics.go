@@ -15,9 +15,10 @@ type topicTable struct {
 }
 
 type topicEntry struct {
-	name    string
-	known   bool // the client has been told of the id, or has used it, since its last CONNECT
-	refused bool // the client has refused the id since its last CONNECT
+	name    string // "" = the id was given and is lost
+	safe    bool   // the id will have the same meaning after a restart; before that nobody is told of it
+	known   bool   // the client has been told of the id, or has used it, since its last CONNECT
+	refused bool   // the client has refused the id since its last CONNECT
 }
 
 // scanMax is the longest table that is searched by name without a map.
@@ -26,7 +27,7 @@ const scanMax = 8
 // get returns the entry of an id, nil when it was not given. The pointer holds until the next add.
 func (t *topicTable) get(id uint16) *topicEntry {
 	i := int(id) - firstTopicID
-	if i < 0 || i >= len(t.entries) {
+	if i < 0 || i >= len(t.entries) || t.entries[i].name == "" {
 		return nil
 	}
 	return &t.entries[i]
@@ -58,6 +59,11 @@ func (t *topicTable) add(name string, bound int) (id uint16, ok bool) {
 		t.entries = make([]topicEntry, 0, 1) // most devices have one or two
 	}
 	t.entries = append(t.entries, topicEntry{name: name})
+	t.index(name, id)
+	return id, true
+}
+
+func (t *topicTable) index(name string, id uint16) {
 	switch {
 	case t.byName != nil:
 		t.byName[name] = id
@@ -67,12 +73,27 @@ func (t *topicTable) add(name string, bound int) (id uint16, ok bool) {
 			t.byName[e.name] = uint16(firstTopicID + i)
 		}
 	}
-	return id, true
 }
 
-// doubt makes every id unconfirmed: after CONNECT the gateway cannot know what the device remembers.
-func (t *topicTable) doubt() {
-	for i := range t.entries {
-		t.entries[i].known, t.entries[i].refused = false, false
+// put gives a name the id that it had before a restart. Ids below it that are never put stay unused: a device may know them by a name that is lost.
+func (t *topicTable) put(id uint16, name string, known bool) {
+	i := int(id) - firstTopicID
+	if i < 0 || id > lastTopicID {
+		return
 	}
+	for len(t.entries) <= i {
+		t.entries = append(t.entries, topicEntry{})
+	}
+	t.entries[i] = topicEntry{name: name, safe: true, known: known}
+	t.index(name, id)
+}
+
+// doubt makes every id unconfirmed: after CONNECT the gateway cannot know what the device remembers. It reports whether any was confirmed.
+func (t *topicTable) doubt() (changed bool) {
+	for i := range t.entries {
+		e := &t.entries[i]
+		changed = changed || e.known
+		e.known, e.refused = false, false
+	}
+	return changed
 }

@@ -48,6 +48,7 @@ func (l *link) promptFor(c *client, p mqttsn.Connect) {
 	}
 	c.prompt.connect = p
 	c.prompt.tries = 0
+	c.turn = nil // the answer to this CONNECT comes after the will
 	l.promptOut(c)
 	l.schedule(c)
 }
@@ -162,7 +163,8 @@ func (l *link) updateWillTopic(c *client, p mqttsn.WillTopic) {
 		}
 	}
 	if l.setWill(c, w) {
-		l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.Accepted})
+		l.promise(c, mqttsn.WillTopicResp{Code: mqttsn.Accepted}, 0)
+		l.pump(c)
 	}
 }
 
@@ -175,7 +177,8 @@ func (l *link) updateWillMessage(c *client, p mqttsn.WillMsgUpd) {
 	w := *c.will
 	w.payload = bytes.Clone(p.Data)
 	if l.setWill(c, &w) {
-		l.send(&c.peer, mqttsn.WillMsgResp{Code: mqttsn.Accepted})
+		l.promise(c, mqttsn.WillMsgResp{Code: mqttsn.Accepted}, 0)
+		l.pump(c)
 	}
 }
 
@@ -185,5 +188,6 @@ func (l *link) setWill(c *client, w *will) bool {
 		return false
 	}
 	c.will = w
+	l.sp.keep(c)
 	return true
 }
