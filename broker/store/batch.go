@@ -2,6 +2,8 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -145,7 +147,7 @@ func (b *Batch) Commit() error {
 		return b.err
 	}
 	start := time.Now()
-	if err := b.b.Commit(pebble.Sync); err != nil {
+	if err := b.s.apply(b.b, pebble.Sync); err != nil {
 		return err
 	}
 	b.s.commit.add(time.Since(start))
@@ -167,4 +169,24 @@ func (b *Batch) keep(err error) {
 	if b.err == nil {
 		b.err = err
 	}
+}
+
+// apply applies a batch of Pebble's. Where Pebble panics because it cannot write, the program ends with a sentence as it does elsewhere.
+func (s *Store) apply(b *pebble.Batch, o *pebble.WriteOptions) error {
+	defer func() {
+		p := recover()
+		if err, ok := p.(error); ok && !errors.As(err, new(runtime.Error)) {
+			s.giveUp(err)
+		}
+		if p != nil {
+			panic(p)
+		}
+	}()
+	if err := b.Commit(o); err != nil {
+		return err
+	}
+	if s.disk.dead.Load() {
+		return errDead
+	}
+	return nil
 }

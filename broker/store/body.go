@@ -129,7 +129,7 @@ func (b *Batch) releaseDropped() error {
 	if b.b.Empty() {
 		return nil
 	}
-	if err := b.b.Commit(pebble.NoSync); err != nil {
+	if err := b.s.apply(b.b, pebble.NoSync); err != nil {
 		return err
 	}
 	b.b.Reset()

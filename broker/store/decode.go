@@ -17,6 +17,7 @@ var (
 	errFlags    = errors.New("a flag is set that has no meaning")
 	errQoS      = errors.New("its QoS is 3")
 	errRetainAs = errors.New("its retain handling is 3")
+	errMissing  = errors.New("it is missing, but a queue holds its number")
 )
 
 // A reader takes a value apart. The first fault stays, and everything read after it is zero; done tells. It never panics, whatever the octets are.

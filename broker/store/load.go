@@ -8,11 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// load reads what the store itself keeps in memory: the version, the marks of received entries, and who uses which body.
+// load reads what the store itself keeps in memory: the high-water marks, the marks of received entries, and how many use each body.
 func (s *Store) load() error {
-	if err := s.checkVersion(); err != nil {
-		return err
-	}
 	num, err := s.number(keyHighNum)
 	if err != nil {
 		return err
@@ -33,28 +30,28 @@ func (s *Store) load() error {
 	return s.loadRefs()
 }
 
-// checkVersion compares the format of what is there with ours. An empty store gets ours.
-func (s *Store) checkVersion() error {
+// checkVersion compares the format of what is there with ours. A store that holds nothing is new and gets ours.
+func (s *Store) checkVersion() (isNew bool, err error) {
 	v, err := s.get(keyVersion)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if v == nil {
-		return s.begin()
+		return true, s.begin()
 	}
 	found, err := decodeNumber(v)
 	switch {
 	case err != nil:
-		return damagedKey(keyVersion, err)
+		return false, damagedKey(keyVersion, err)
 	case found > Version:
-		return &NewerError{Dir: s.dir, Found: found, Know: Version}
+		return false, &NewerError{Dir: s.dir, Found: found, Know: Version}
 	case found < Version:
-		return damagedKey(keyVersion, fmt.Errorf("format %d never was", found))
+		return false, damagedKey(keyVersion, fmt.Errorf("format %d never was", found))
 	}
-	return nil
+	return false, nil
 }
 
-// begin gives an empty store its version.
+// begin gives a new store its version.
 func (s *Store) begin() error {
 	if err := s.scan(nil, nil, func(key, _ []byte) error { return damagedKey(keyVersion, errors.New("it is missing")) }); err != nil {
 		return err

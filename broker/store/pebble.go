@@ -3,9 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"syscall"
 
@@ -13,15 +11,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// writeOther is the category under which our own files are written.
-const writeOther vfs.DiskWriteCategory = "midge"
-
 // pebbleOptions are Pebble's options for a small box.
 func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 s.fs,
+		FS:                 s.disk,
 		Lock:               lock,
-		FormatMajorVersion: pebble.FormatWALSyncChunks,
+		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          1 << 20,
 		MemTableSize:       1 << 20,
 		MaxOpenFiles:       100,
@@ -33,12 +28,18 @@ func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 			},
 		},
 	}
+	if s.tune != nil {
+		s.tune(o)
+	}
 	return o
 }
 
 // backgroundError hears of a flush or compaction that failed. Pebble would try again for ever, while the log grows until the disk is full.
 func (s *Store) backgroundError(err error) {
-	if errors.Is(err, pebble.ErrCancelledCompaction) || errors.Is(err, pebble.ErrClosed) {
+	switch {
+	case errors.Is(err, pebble.ErrCancelledCompaction), errors.Is(err, pebble.ErrClosed), s.disk.dead.Load():
+		return
+	case vfs.IsNoSpaceError(err): // it has waited, and is tried again
 		return
 	}
 	if err := damaged(err); err != nil {
@@ -75,18 +76,4 @@ func (l logger) Fatalf(format string, args ...any) { l.giveUp(fmt.Errorf(format,
 // heldByAnother reports whether a lock was refused because somebody has it. Within one process Pebble says so in words only.
 func heldByAnother(err error) bool {
 	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "held by current process")
-}
-
-// readFile returns what a small file holds.
-func readFile(fs vfs.FS, name string) (string, error) {
-	f, err := fs.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 4096))
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
-	return string(b), err
 }

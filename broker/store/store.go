@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +19,11 @@ type Options struct {
 	FS    vfs.FS       // nil = the real file system, or memory when Dir is ""
 	Fatal func(error)  // called when the disk can no longer be trusted; must not return. nil = print the sentence to stderr and exit 1
 	Log   *slog.Logger // nil = discard
+
+	BallastBytes int64 // room that is held for when the disk is full; 0 = 8 MB, negative = none; at most 1/20 of the device
+	ReserveBytes int64 // free room below which the store calls itself full; 0 = 16 MB, negative = none; at most 1/50 of the device
+
+	tune func(*pebble.Options) // tests make everything small
 }
 
 // A Store is the durable state of a broker. Its methods may be called from several goroutines at once, except that batches are
@@ -27,9 +31,11 @@ type Options struct {
 type Store struct {
 	db     *pebble.DB
 	dir    string
-	fs     vfs.FS
+	fs     vfs.FS // the plain one
+	disk   *disk  // what Pebble writes to
 	log    *slog.Logger
 	fatal  func(error)
+	tune   func(*pebble.Options)
 	commit commitMetrics
 
 	mu       sync.Mutex
@@ -45,15 +51,13 @@ type marks map[uint64]uint64
 // memoryDir is where a store in memory lies in its file system.
 const memoryDir = "midge"
 
-// damagedMark is a file that says why the store must not be used: a reader or a compaction met damage while the broker ran.
-const damagedMark = "DAMAGED"
-
 // Open opens the store, or makes it where there is none, and locks its directory.
 //
 // Errors are ErrLocked in a sentence that names the directory, *NewerError, *DamageError, or what the operating system says.
 func Open(o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, refs: map[uint64]uint32{}, marks: map[uint32]marks{}}
+	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, tune: o.tune, refs: map[uint64]uint32{}, marks: map[uint32]marks{}}
 	s.defaults()
+	s.disk = &disk{FS: s.fs, patience: patience{log: s.log, files: s.fs, dir: s.dir, closing: make(chan struct{})}}
 	if err := s.checkMark(); err != nil {
 		return nil, err
 	}
@@ -62,14 +66,38 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	defer lock.Close() // Pebble holds it as well
-	if s.db, err = pebble.Open(s.dir, s.pebbleOptions(lock)); err != nil {
-		return nil, damagedAtOpen(fmt.Errorf("open the store in %s: %w", s.dir, err))
-	}
-	if err := s.load(); err != nil {
-		s.db.Close()
+	s.disk.measure(o.BallastBytes, o.ReserveBytes)
+	s.disk.holdBallast()
+	if err := s.openAndLoad(lock); err != nil {
 		return nil, err
 	}
+	s.disk.opened.Store(true)
+	s.disk.check()
 	return s, nil
+}
+
+func (s *Store) openAndLoad(lock *pebble.Lock) error {
+	db, err := pebble.Open(s.dir, s.pebbleOptions(lock))
+	if err != nil {
+		return damagedAtOpen(fmt.Errorf("open the store in %s: %w", s.dir, err))
+	}
+	s.db = db
+	isNew, err := s.checkVersion()
+	if err == nil && !isNew {
+		err = s.load()
+	}
+	if err != nil {
+		db.Close()
+		return err
+	}
+	if !isNew {
+		return nil
+	}
+	// Pebble makes the log of a new store before it raises the format, so that flipped bits in this log look like a torn write. The next log is better.
+	if err := db.Close(); err != nil {
+		return err
+	}
+	return s.openAndLoad(lock)
 }
 
 func (s *Store) defaults() {
@@ -95,7 +123,7 @@ func (s *Store) defaults() {
 
 // lock locks the directory, which it makes.
 func (s *Store) lock() (*pebble.Lock, error) {
-	if err := s.fs.MkdirAll(s.dir, 0o755); err != nil {
+	if err := makeDir(s.fs, s.dir); err != nil {
 		return nil, fmt.Errorf("make the data directory %s: %w", s.dir, err)
 	}
 	lock, err := pebble.LockDirectory(s.dir, s.fs)
@@ -108,38 +136,11 @@ func (s *Store) lock() (*pebble.Lock, error) {
 	return nil, fmt.Errorf("lock the data directory %s: %w", s.dir, err)
 }
 
-// Close waits for what is under way and closes the store. Batches that were not committed are lost.
+// Close waits for what is under way and closes the store. Batches that were not committed are lost, and so is one whose Commit waits for room on the disk.
 func (s *Store) Close() error {
+	close(s.disk.closing)
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close the store in %s: %w", s.dir, err)
 	}
 	return nil
-}
-
-// checkMark returns the damage that an earlier run left word of.
-func (s *Store) checkMark() error {
-	text, err := readFile(s.fs, s.fs.PathJoin(s.dir, damagedMark))
-	switch {
-	case err == nil:
-		return &DamageError{File: damagedMark, Reason: "an earlier run met damage: " + text}
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	}
-	return fmt.Errorf("read %s in %s: %w", damagedMark, s.dir, err)
-}
-
-// markDamaged leaves word for the next Open. What goes wrong with it is of no interest: the damage will be met again.
-func (s *Store) markDamaged(err error) {
-	s.log.Error("the store is damaged", "err", err)
-	f, e := s.fs.Create(s.fs.PathJoin(s.dir, damagedMark), writeOther)
-	if e != nil {
-		return
-	}
-	f.Write([]byte(err.Error()))
-	f.Sync()
-	f.Close()
-	if d, e := s.fs.OpenDir(s.dir); e == nil {
-		d.Sync()
-		d.Close()
-	}
 }

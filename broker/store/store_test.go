@@ -75,7 +75,11 @@ func dump(t testing.TB, s *Store) string {
 	if c != (Clock{}) {
 		fmt.Fprintf(&b, "clock %v\n", c)
 	}
-	check(s.scanKind(kindBody, func(key, _ []byte) error { fmt.Fprintf(&b, "body %d\n", key[8]); return nil }))
+	check(s.scanKind(kindBody, func(key, _ []byte) error {
+		number, err := cutBody(key)
+		fmt.Fprintf(&b, "body %d\n", number)
+		return err
+	}))
 	return b.String()
 }
 

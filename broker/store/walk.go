@@ -1,20 +1,22 @@
 package store
 
 import (
-	"errors"
-	"fmt"
+	"bytes"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // A walk goes over the entries of one queue, own and shared ones in one order, as they were at one moment. It passes over entries that are
 // marked as received.
+//
+// Its iterators are clones of one, so that they show the same moment. A snapshot would show it as well, but while one is open a flush must write entries
+// that were removed before they ever reached a table.
 type walk struct {
 	s        *Store
 	num      uint32
-	snap     *pebble.Snapshot
 	sides    [2]side
-	current  *side // nil at the end, or when err is set
+	bodies   *pebble.Iterator // nil until a shared entry is met
+	current  *side            // nil at the end, or when err is set
 	backward bool
 	err      error // the first
 }
@@ -29,11 +31,11 @@ type side struct {
 
 // walk begins at the first entry from Seq from on. It must be closed.
 func (s *Store) walk(num uint32, from uint64) (*walk, error) {
-	w := &walk{s: s, num: num, snap: s.db.NewSnapshot(), sides: [2]side{{kind: kindOwn}, {kind: kindShared}}}
+	w := &walk{s: s, num: num, sides: [2]side{{kind: kindOwn}, {kind: kindShared}}}
 	for i := range w.sides {
 		x := &w.sides[i]
 		_, upper := numRange(x.kind, num)
-		it, err := w.snap.NewIter(&pebble.IterOptions{LowerBound: appendSeq(nil, x.kind, num, from), UpperBound: upper})
+		it, err := w.iterator(appendSeq(nil, x.kind, num, from), upper)
 		if err != nil {
 			w.close()
 			return nil, damaged(err)
@@ -45,13 +47,21 @@ func (s *Store) walk(num uint32, from uint64) (*walk, error) {
 	return w, nil
 }
 
+// iterator returns an iterator that shows what the first one that was made shows.
+func (w *walk) iterator(lower, upper []byte) (*pebble.Iterator, error) {
+	o := &pebble.IterOptions{LowerBound: lower, UpperBound: upper}
+	if first := w.sides[0].it; first != nil {
+		return first.Clone(pebble.CloneOptions{IterOptions: o})
+	}
+	return w.s.db.NewIter(o)
+}
+
 func (w *walk) close() {
-	for i := range w.sides {
-		if it := w.sides[i].it; it != nil {
+	for _, it := range []*pebble.Iterator{w.sides[0].it, w.sides[1].it, w.bodies} {
+		if it != nil {
 			it.Close()
 		}
 	}
-	w.snap.Close()
 }
 
 // next goes one entry on.
@@ -155,20 +165,38 @@ func (w *walk) entry(f func(Entry, *rawMessage)) error {
 		f(e, &m)
 		return nil
 	}
-	key := appendBody(nil, e.Body)
-	value, closer, err := w.snap.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return damagedKey(key, fmt.Errorf("it is missing, but the queue of session %d has it", w.num))
-	}
-	if err != nil {
-		return damaged(err)
-	}
-	defer closer.Close()
-	if m, err = decodeMessage(value); err != nil {
-		return damagedKey(key, err)
+	if m, err = w.body(e.Body); err != nil {
+		return err
 	}
 	f(e, &m)
 	return nil
+}
+
+// body returns a body, which is lent until the next call.
+func (w *walk) body(number uint64) (rawMessage, error) {
+	if w.bodies == nil {
+		it, err := w.iterator(kindRange(kindBody))
+		if err != nil {
+			return rawMessage{}, damaged(err)
+		}
+		w.bodies = it
+	}
+	key := appendBody(nil, number)
+	if !w.bodies.SeekGE(key) || !bytes.Equal(w.bodies.Key(), key) {
+		if err := w.bodies.Error(); err != nil {
+			return rawMessage{}, damaged(err)
+		}
+		return rawMessage{}, damagedKey(key, errMissing)
+	}
+	value, err := w.bodies.ValueAndErr()
+	if err != nil {
+		return rawMessage{}, damaged(err)
+	}
+	m, err := decodeMessage(value)
+	if err != nil {
+		err = damagedKey(key, err)
+	}
+	return m, err
 }
 
 // marked reports whether AddReceived was called for an entry.

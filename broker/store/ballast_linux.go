@@ -1,0 +1,4 @@
+package store
+
+// allocates says that Preallocate of this system's files takes the room or fails.
+const allocates = true
