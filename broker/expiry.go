@@ -83,7 +83,7 @@ func (b *Broker) publishWill(now time.Time, by *Session, st *state, w *Will) {
 func (b *Broker) Run(ctx context.Context) error {
 	loops := []func(context.Context) error{b.expireLoop}
 	if b.store != nil {
-		loops = append(loops, b.commitLoop, b.loadLoop)
+		loops = append(loops, b.commitLoop, b.loadLoop, b.spaceLoop)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
