@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/hooks/storage/pebble"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	nats "github.com/nats-io/nats-server/v2/server"
 )
@@ -28,12 +30,29 @@ func embedded(name, module string) finder {
 		if err != nil {
 			return peer{}, fmt.Errorf("find this program: %w", err)
 		}
-		launch := func(dir, mqtt, _ string) (*exec.Cmd, error) {
-			cmd := exec.Command(self, "serve-"+name, "-addr", mqtt)
-			cmd.Dir = dir
-			return cmd, nil
+		return peer{name: name, version: module + " " + moduleVersion(module), launch: child(self, "serve-"+name)}, nil
+	}
+}
+
+// child makes the command `bench COMMAND -addr HOST:PORT`.
+func child(self, command string) launcher {
+	return func(dir, mqtt, _ string) (*exec.Cmd, error) {
+		cmd := exec.Command(self, command, "-addr", mqtt)
+		cmd.Dir = dir
+		return cmd, nil
+	}
+}
+
+// durably gives an embedded peer a command that keeps its state in the working directory.
+func durably(find finder, command string) finder {
+	return func(ctx context.Context, tmp string, opt options) (peer, error) {
+		p, err := find(ctx, tmp, opt)
+		if err != nil {
+			return peer{}, err
 		}
-		return peer{name: name, version: module + " " + moduleVersion(module), launch: launch}, nil
+		self, err := os.Executable()
+		p.durable = func(storeOptions) launcher { return child(self, command) }
+		return p, err
 	}
 }
 
@@ -66,6 +85,24 @@ func serveMochi(addr string) error {
 	s, err := newMochi(addr, false)
 	if err != nil {
 		return err
+	}
+	if err := s.Serve(); err != nil {
+		return fmt.Errorf("mochi: serve: %w", err)
+	}
+	untilTerminated()
+	return s.Close()
+}
+
+// serveMochiPebble is the same with mochi's Pebble hook, which syncs every message before the publisher gets PUBACK. Its bounds are as wide as it allows: a session holds at
+// most 65,535 messages.
+func serveMochiPebble(addr string) error {
+	s, err := newMochi(addr, false)
+	if err != nil {
+		return err
+	}
+	s.Options.Capabilities.MaximumInflight = math.MaxUint16
+	if err := s.AddHook(new(pebble.Hook), &pebble.Options{Path: "pebble", Mode: pebble.Sync}); err != nil {
+		return fmt.Errorf("mochi: open its store: %w", err)
 	}
 	if err := s.Serve(); err != nil {
 		return fmt.Errorf("mochi: serve: %w", err)

@@ -37,6 +37,8 @@ func command(args []string) error {
 		switch args[0] {
 		case "serve-mochi":
 			return serve(args, serveMochi)
+		case "serve-mochi-pebble":
+			return serve(args, serveMochiPebble)
 		case "serve-nats":
 			return serve(args, serveNats)
 		}
@@ -68,7 +70,7 @@ func parseOptions(args []string) (options, error) {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.BoolVar(&opt.quick, "quick", false, "one short run of each work")
 	fs.IntVar(&opt.runs, "runs", 0, "runs of each work on each server; 0 = 3, with -quick 1")
-	fs.StringVar(&only, "only", "", "works, separated by commas; empty = all: "+workNames())
+	fs.StringVar(&only, "only", "", "works, separated by commas; empty = all: "+strings.Join(workNames(), ", "))
 	fs.StringVar(&peers, "peers", strings.Join(peerOrder, ","), "servers, separated by commas")
 	fs.StringVar(&opt.midge, "midge", "", "a ready midge binary; empty = build it")
 	fs.StringVar(&opt.root, "root", "..", "Midge's checkout")
@@ -94,8 +96,8 @@ func (opt options) check() error {
 		return fmt.Errorf("-runs is %d, it must be at least 1", opt.runs)
 	}
 	for _, name := range opt.only {
-		if !slices.ContainsFunc(works, func(w work) bool { return w.name == name }) {
-			return fmt.Errorf("-only: no work is named %q; there are %s", name, workNames())
+		if !slices.Contains(workNames(), name) {
+			return fmt.Errorf("-only: no work is named %q; there are %s", name, strings.Join(workNames(), ", "))
 		}
 	}
 	for _, name := range opt.peers {
@@ -110,12 +112,14 @@ func list(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-func workNames() string {
-	var names []string
+func workNames() (names []string) {
 	for _, w := range works {
 		names = append(names, w.name)
 	}
-	return strings.Join(names, ", ")
+	for _, w := range durableWorks {
+		names = append(names, w.name)
+	}
+	return names
 }
 
 // raiseFileLimit lets this process and the servers that it starts open as many files as the system allows. Without the

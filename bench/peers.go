@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // A peer is a broker that the bench can start.
@@ -16,6 +17,14 @@ type peer struct {
 	version string
 	sn      bool // it speaks MQTT-SN too
 	launch  launcher
+	// durable makes the launcher of a server that keeps its state in its directory and syncs it as often as it can be told to; nil when there is
+	// no such thing. The options are for Midge.
+	durable func(storeOptions) launcher
+}
+
+// storeOptions are what durable works vary.
+type storeOptions struct {
+	commitInterval time.Duration
 }
 
 // A finder looks for a peer on this machine or builds it; errMissing when it is not there. tmp outlives the servers.
@@ -25,15 +34,15 @@ type finder func(ctx context.Context, tmp string, opt options) (peer, error)
 var finders = map[string]finder{
 	"midge":     findMidge,
 	"mosquitto": findMosquitto,
-	"mochi":     embedded("mochi", "github.com/mochi-mqtt/server/v2"),
+	"mochi":     durably(embedded("mochi", "github.com/mochi-mqtt/server/v2"), "serve-mochi-pebble"),
 	"nats":      embedded("nats", "github.com/nats-io/nats-server/v2"),
 }
 
 var peerOrder = []string{"midge", "mosquitto", "mochi", "nats"}
 
-// midgeConfig is how Midge runs here: all in memory, no HTTP, one TCP listener and one UDP link.
+// midgeConfig is how Midge runs here: without a data_dir all in memory, no HTTP, one TCP listener and one UDP link.
 const midgeConfig = `[node]
-data_dir = ""
+data_dir = "%s"
 [log]
 level = "error"
 [[listener]]
@@ -45,6 +54,8 @@ type = "udp"
 address = "%s"
 [http]
 address = ""
+[store]
+commit_interval = "%s"
 `
 
 // findMidge builds Midge as it is shipped, without cgo, unless a binary was named.
@@ -64,19 +75,31 @@ func findMidge(ctx context.Context, tmp string, opt options) (peer, error) {
 	if err != nil {
 		return peer{}, fmt.Errorf("find midge: %w", err)
 	}
-	launch := func(dir, mqtt, sn string) (*exec.Cmd, error) {
-		return withConfig(dir, "config.toml", fmt.Sprintf(midgeConfig, mqtt, sn), bin, "run", "-c")
+	with := func(data string, o storeOptions) launcher {
+		return func(dir, mqtt, sn string) (*exec.Cmd, error) {
+			return withConfig(dir, "config.toml", fmt.Sprintf(midgeConfig, data, mqtt, sn, o.commitInterval), bin, "run", "-c")
+		}
 	}
-	return peer{name: "midge", version: firstLine(ctx, bin, "version"), sn: true, launch: launch}, nil
+	return peer{
+		name: "midge", version: firstLine(ctx, bin, "version"), sn: true, launch: with("", storeOptions{}),
+		durable: func(o storeOptions) launcher { return with("data", o) },
+	}, nil
 }
 
 // mosquittoConfig leaves all but the queue at its default. The queue has no bound, so that a burst is not a loss.
 const mosquittoConfig = `listener %s %s
 allow_anonymous true
 max_queued_messages 0
-persistence false
 log_type none
 user root
+%s`
+
+// mosquittoSaves makes it save after every change, as soon as its clock has moved on by a second, which is the most that it offers. The location is its
+// working directory.
+const mosquittoSaves = `persistence true
+persistence_location ./
+autosave_interval 1
+autosave_on_changes true
 `
 
 func findMosquitto(ctx context.Context, _ string, _ options) (peer, error) {
@@ -88,14 +111,19 @@ func findMosquitto(ctx context.Context, _ string, _ options) (peer, error) {
 	if err != nil {
 		return peer{}, errMissing
 	}
-	launch := func(dir, mqtt, _ string) (*exec.Cmd, error) {
-		host, port, err := net.SplitHostPort(mqtt)
-		if err != nil {
-			return nil, err
+	with := func(persistence string) launcher {
+		return func(dir, mqtt, _ string) (*exec.Cmd, error) {
+			host, port, err := net.SplitHostPort(mqtt)
+			if err != nil {
+				return nil, err
+			}
+			return withConfig(dir, "mosquitto.conf", fmt.Sprintf(mosquittoConfig, port, host, persistence), bin, "-c")
 		}
-		return withConfig(dir, "mosquitto.conf", fmt.Sprintf(mosquittoConfig, port, host), bin, "-c")
 	}
-	return peer{name: "mosquitto", version: firstLine(ctx, bin, "-h"), launch: launch}, nil
+	return peer{
+		name: "mosquitto", version: firstLine(ctx, bin, "-h"), launch: with("persistence false\n"),
+		durable: func(storeOptions) launcher { return with(mosquittoSaves) },
+	}, nil
 }
 
 // withConfig writes a configuration into dir and makes the command that reads it.

@@ -16,6 +16,7 @@ import (
 const (
 	startTime = 15 * time.Second // a server must accept CONNECT within it
 	stopTime  = 5 * time.Second  // from SIGTERM to SIGKILL
+	readyTick = 5 * time.Millisecond
 )
 
 // A server is a started process of a peer.
@@ -37,7 +38,7 @@ func startServer(ctx context.Context, p peer) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	s := &server{dir: dir, tail: &tail{}, done: make(chan struct{})}
+	s := &server{dir: dir, tail: &tail{}}
 	if err := s.start(ctx, p); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
@@ -56,20 +57,26 @@ func (s *server) start(ctx context.Context, p peer) error {
 			return err
 		}
 	}
-	cmd, err := p.launch(s.dir, s.mqtt, s.sn)
+	return s.run(ctx, p.launch)
+}
+
+// run starts the process and returns when it has accepted a client.
+func (s *server) run(ctx context.Context, launch launcher) error {
+	cmd, err := launch(s.dir, s.mqtt, s.sn)
 	if err != nil {
 		return err
 	}
+	done := make(chan struct{})
 	cmd.Stdout, cmd.Stderr = s.tail, s.tail
 	// A generator that is killed leaves no server behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	s.cmd, s.pid = cmd, cmd.Process.Pid
+	s.cmd, s.pid, s.done = cmd, cmd.Process.Pid, done
 	go func() {
 		cmd.Wait()
-		close(s.done)
+		close(done)
 	}()
 	return s.ready(ctx)
 }
@@ -78,7 +85,7 @@ func (s *server) start(ctx context.Context, p peer) error {
 func (s *server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(readyTick)
 	defer tick.Stop()
 	for {
 		st, err := connect(ctx, s.mqtt, "ready", 64)

@@ -60,25 +60,30 @@ func (s *stream) expect(head byte) ([]byte, error) {
 // handshakeTime bounds dialling, CONNECT and SUBSCRIBE.
 const handshakeTime = 10 * time.Second
 
-// connect dials addr and completes CONNECT within handshakeTime. bufSize is the read buffer in octets.
+// connect dials addr and completes CONNECT with a clean session within handshakeTime. bufSize is the read buffer in octets.
 func connect(ctx context.Context, addr, clientID string, bufSize int) (*stream, error) {
+	return connectAs(ctx, addr, clientID, cleanSession, bufSize)
+}
+
+// connectAs is connect with other flags: 0 keeps the session.
+func connectAs(ctx context.Context, addr, clientID string, flags byte, bufSize int) (*stream, error) {
 	d := net.Dialer{Timeout: handshakeTime}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect %s: %w", clientID, err)
 	}
 	s := &stream{ReadWriter: conn, conn: conn, buf: make([]byte, bufSize)}
-	if err := s.open(clientID); err != nil {
+	if err := s.open(clientID, flags); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect %s: %w", clientID, err)
 	}
 	return s, nil
 }
 
-func (s *stream) open(clientID string) error {
+func (s *stream) open(clientID string, flags byte) error {
 	s.conn.SetDeadline(time.Now().Add(handshakeTime))
 	defer s.conn.SetDeadline(time.Time{})
-	if _, err := s.Write(appendConnect(nil, clientID)); err != nil {
+	if _, err := s.Write(appendConnect(nil, clientID, flags)); err != nil {
 		return err
 	}
 	body, err := s.expect(headConnack)

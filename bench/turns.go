@@ -32,9 +32,16 @@ func bench(ctx context.Context, opt options) error {
 			takeTurns(ctx, &all, w, peers, sc, opt.runs)
 		}
 	}
-	fmt.Printf("%d cores, %s of sending a run, payload %d octets\n\n", runtime.NumCPU(), sc.budget, payloadSize)
-	all.write(os.Stdout)
-	all.writeMarks(os.Stdout)
+	var kept durableResults
+	durableBench(ctx, &kept, peers, opt)
+	if len(all) > 0 {
+		fmt.Printf("%d cores, %s of sending a run, payload %d octets\n\n", runtime.NumCPU(), sc.budget, payloadSize)
+		all.write(os.Stdout)
+		all.writeMarks(os.Stdout)
+	}
+	if len(kept) > 0 {
+		kept.report(os.Stdout, tmp)
+	}
 	return ctx.Err()
 }
 

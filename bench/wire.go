@@ -50,11 +50,14 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// appendConnect appends CONNECT: MQTT 3.1.1, clean session, no keep-alive, no will, anonymous.
-func appendConnect(b []byte, clientID string) []byte {
+// cleanSession is the flag of CONNECT that a client without a session to keep sets.
+const cleanSession = 0x02
+
+// appendConnect appends CONNECT: MQTT 3.1.1, cleanSession or 0, no keep-alive, no will, anonymous.
+func appendConnect(b []byte, clientID string, flags byte) []byte {
 	b = appendLength(append(b, headConnect), 10+2+len(clientID))
 	b = appendString(b, "MQTT")
-	b = append(b, 4, 0x02, 0, 0)
+	b = append(b, 4, flags, 0, 0)
 	return appendString(b, clientID)
 }
 

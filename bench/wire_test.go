@@ -13,7 +13,7 @@ func TestPackets(t *testing.T) {
 		bytes []byte
 		text  string
 	}{
-		{"CONNECT has protocol level 4, a clean session and no keep-alive", appendConnect(nil, "ab"),
+		{"CONNECT has protocol level 4, a clean session and no keep-alive", appendConnect(nil, "ab", cleanSession),
 			"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02ab"},
 		{"SUBSCRIBE has identifier, filter and QoS", appendSubscribe(nil, 7, "a/+", 2), "\x82\x08\x00\x07\x00\x03a/+\x02"},
 		{"PUBLISH at QoS 0 has no identifier", appendPublish(nil, "a", 0, 9, 3, 258), "\x30\x43\x00\x01a" + payload},
@@ -58,7 +58,7 @@ func TestSplitPublishRefuses(t *testing.T) {
 }
 
 func FuzzCut(f *testing.F) {
-	f.Add(appendConnect(nil, "c"))
+	f.Add(appendConnect(nil, "c", 0))
 	f.Add(appendPublish(nil, "t", 2, 1, 1, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		head, body, n, err := cut(b)
