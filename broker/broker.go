@@ -104,7 +104,7 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	}
 	st := b.sessions[o.ClientID]
 	if st == nil && len(b.sessions) >= b.limits.Sessions {
-		b.mu.Unlock()
+		b.unlock()
 		s.wake()
 		return nil, false, ErrTooManySessions
 	}
@@ -114,7 +114,7 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 		b.sessions[o.ClientID] = st
 	}
 	b.attach(now, s, st, o)
-	b.mu.Unlock()
+	b.unlock()
 	s.wake()
 	return s, present, nil
 }

@@ -17,7 +17,7 @@ func (b *Broker) commitLoop(ctx context.Context) error {
 	for {
 		b.mu.Lock()
 		due := b.commitDue(b.sinceStart(time.Now()))
-		b.mu.Unlock()
+		b.unlock()
 		if due == 0 {
 			if err := b.commit(time.Now(), batch, false); err != nil {
 				return err
@@ -54,7 +54,7 @@ func (b *Broker) commit(now time.Time, batch *store.Batch, all bool) error {
 	by := b.hold(Options{})
 	b.mu.Lock()
 	b.committed(by, copies, publ)
-	b.mu.Unlock()
+	b.unlock()
 	by.wake()
 	return nil
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/broker/store"
 )
 
 // bell is a waker with one slot.
@@ -24,35 +26,62 @@ func (b bell) Wake() {
 // TestNothingLost has several publishers at QoS 1 and 2 and subscribers that are taken over again and again while they pull: every message
 // arrives, those of one publisher in order, at QoS 2 once.
 func TestNothingLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const publishers, messages = 4, 2000
-		b := New(Limits{})
-		var readers, writers sync.WaitGroup
-		for _, qos := range []mqtt.QoS{mqtt.AtLeastOnce, mqtt.ExactlyOnce} {
-			r := &reader{t: t, b: b, qos: qos, want: publishers * messages, seen: make(map[string]int), open: make(map[uint16]bool),
-				bell: make(bell, 1), rob: make(chan int, 1), robbed: make(chan *Session, 2)}
-			sub := r.connect(0)
-			sub.Subscribe(time.Now(), []Subscription{{Filter: "t/#", QoS: qos}})
-			readers.Go(func() { r.run(sub) })
-			readers.Go(r.takeOver)
+	synctest.Test(t, func(t *testing.T) { nothingLost(t, New(Limits{}), 2000) })
+}
+
+// TestNothingLostThroughTheStore is the same with sessions that are kept on disk, where most of their queues wait.
+func TestNothingLostThroughTheStore(t *testing.T) {
+	for _, how := range []Durability{{}, {CommitInterval: 5 * time.Millisecond}} {
+		s, err := store.Open(store.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i := range publishers {
-			writers.Go(func() { publishAll(t, b, i, messages) })
+		b, err := Restore(time.Now(), Limits{}, s, how)
+		if err != nil {
+			t.Fatal(err)
 		}
-		writers.Wait()
-		readers.Wait()
-		b.check(t, "all was delivered")
-		c := b.Counters()
-		want(t, "all was delivered", c.Queued == 0 && c.Inflight == 0, "nothing waits any more: %+v", c)
-		for reason, n := range c.Dropped {
-			want(t, "all was delivered", n == 0, "nothing is dropped: %d %s", n, reason)
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- b.Run(ctx) }()
+		nothingLost(t, b, 1000)
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the broker runs to its end: %v", err)
 		}
-	})
+		if err := b.Stop(time.Now()); err != nil {
+			t.Errorf("the store closes: %v", err)
+		}
+	}
+}
+
+func nothingLost(t *testing.T, b *Broker, messages int) {
+	const publishers = 4
+	var readers, writers sync.WaitGroup
+	for _, qos := range []mqtt.QoS{mqtt.AtLeastOnce, mqtt.ExactlyOnce} {
+		r := &reader{t: t, b: b, qos: qos, want: publishers * messages, seen: make(map[string]int), open: make(map[uint16]bool),
+			bell: make(bell, 1), rob: make(chan int, 1), robbed: make(chan *Session, 2)}
+		sub := r.connect(0)
+		sub.Subscribe(time.Now(), []Subscription{{Filter: "t/#", QoS: qos}})
+		readers.Go(func() { r.run(sub) })
+		readers.Go(r.takeOver)
+	}
+	for i := range publishers {
+		writers.Go(func() { publishAll(t, b, i, messages) })
+	}
+	writers.Wait()
+	readers.Wait()
+	b.check(t, "all was delivered")
+	c := b.Counters()
+	want(t, "all was delivered", c.Queued == 0 && c.Inflight == 0, "nothing waits any more: %+v", c)
+	for reason, n := range c.Dropped {
+		want(t, "all was delivered", n == 0, "nothing is dropped: %d %s", n, reason)
+	}
 }
 
 // publishAll publishes one at a time or several and pauses when it is told that a queue is busy.
 func publishAll(t *testing.T, b *Broker, number, messages int) {
-	s := mustOpen(t, b, Options{ClientID: fmt.Sprint("pub", number), CleanStart: true})
+	ring := make(bell, 1)
+	s := mustOpen(t, b, Options{ClientID: fmt.Sprint("pub", number), CleanStart: true, Waker: ring})
 	out := make([]Outbound, 200)
 	for n := 0; n < messages; {
 		batch := make([]Inbound, min(1+n%67, messages-n))
@@ -65,16 +94,19 @@ func publishAll(t *testing.T, b *Broker, number, messages int) {
 			t.Errorf("publisher %d goes on: %v", number, err)
 			return
 		}
-		k, _ := s.Next(time.Now(), out)
-		if k != len(batch) {
-			t.Errorf("publisher %d has %d answers to %d messages", number, k, len(batch))
-		}
-		for _, o := range out[:k] {
-			if o.Kind == Pubrec {
-				s.Release(o.ID)
+		for open := len(batch); open > 0; {
+			k, _ := s.Next(time.Now(), out)
+			for _, o := range out[:k] {
+				if o.Kind == Pubrec {
+					s.Release(o.ID)
+				} else {
+					open--
+				}
+			}
+			if k == 0 {
+				<-ring
 			}
 		}
-		s.Next(time.Now(), out)
 		if busy != nil {
 			<-busy
 		}
@@ -111,7 +143,7 @@ func (r *reader) run(s *Session) {
 	defer close(r.rob)
 	r.last = make(map[string]int)
 	dst := make([]Outbound, 37)
-	for turn, n := 1, 0; len(r.seen) < r.want || n > 0; turn++ {
+	for turn, n := 1, 0; len(r.seen) < r.want || n > 0 || s.Waiting() > 0; turn++ {
 		if turn%20 == 0 {
 			select {
 			case r.rob <- turn:
@@ -126,7 +158,7 @@ func (r *reader) run(s *Session) {
 		for _, o := range dst[:n] {
 			r.take(s, o)
 		}
-		if n == 0 && len(r.seen) < r.want {
+		if n == 0 && (len(r.seen) < r.want || s.Waiting() > 0) {
 			<-r.bell
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // len(dst), and less than Options.PullBytes, means that nothing more waits; the waker then tells when something does.
 func (s *Session) Next(now time.Time, dst []Outbound) (n int, err error) {
 	s.b.mu.Lock()
-	defer s.b.mu.Unlock()
+	defer s.b.unlockLater()
 	if s.st.owner != s {
 		return 0, ErrTakenOver
 	}
@@ -184,7 +184,7 @@ func (s *Session) Acked(ids ...uint16) (err error) {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.b.mu.Unlock()
+	defer s.b.unlock()
 	for _, id := range ids {
 		switch d := s.st.window.find(id); {
 		case d == nil:
@@ -202,7 +202,7 @@ func (s *Session) Refused(id uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.b.mu.Unlock()
+	defer s.b.unlock()
 	if d := s.st.window.find(id); d != nil && d.phase == sent {
 		s.b.drop(SubscriberRefused)
 		s.finish(d)
@@ -215,7 +215,7 @@ func (s *Session) Discard(id uint16) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.b.mu.Unlock()
+	defer s.b.unlockLater()
 	if d := s.st.window.find(id); d != nil {
 		s.finish(d)
 	}
@@ -228,7 +228,7 @@ func (s *Session) Received(ids ...uint16) (err error) {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.b.mu.Unlock()
+	defer s.b.unlock()
 	for _, id := range ids {
 		switch d := s.st.window.find(id); {
 		case d == nil:
@@ -254,7 +254,7 @@ func (s *Session) Completed(ids ...uint16) (err error) {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	defer s.b.mu.Unlock()
+	defer s.b.unlock()
 	for _, id := range ids {
 		switch d := s.st.window.find(id); {
 		case d == nil:

@@ -13,9 +13,10 @@ type durability struct {
 	commitInterval   time.Duration
 	retainedInterval time.Duration
 
-	journal *journal
-	waiting map[*state]struct{} // sessions with an acknowledgement that waits for a batch
-	clock   clock
+	journal  *journal
+	waiting  map[*state]struct{} // sessions with an acknowledgement that waits for a batch
+	answered []Waker             // sessions with acknowledgements that have become ready; unlock wakes them
+	clock    clock
 
 	stored, storedBytes int // copies that wait on disk alone
 	lastNum             uint32

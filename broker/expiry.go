@@ -48,7 +48,7 @@ func (b *Broker) Expire(now time.Time) (next time.Time) {
 	if st := b.deadlines.first(); st != nil {
 		next = st.deadline
 	}
-	b.mu.Unlock()
+	b.unlock()
 	by.wake()
 	return next
 }

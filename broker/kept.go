@@ -91,7 +91,25 @@ func (b *Broker) acksReady(by *Session, st *state) {
 		return
 	}
 	o.told = true
-	by.wakes.add(o.waker)
+	b.answered = append(b.answered, o.waker)
+}
+
+// unlockLater leaves the core for a caller who may be writing to a client, and must not be made to write to others. The committer wakes them.
+func (b *Broker) unlockLater() {
+	if len(b.answered) > 0 {
+		b.journal.wake()
+	}
+	b.mu.Unlock()
+}
+
+// unlock leaves the core and wakes those whose acknowledgements have become ready meanwhile.
+func (b *Broker) unlock() {
+	answered := b.answered
+	b.answered = nil
+	b.mu.Unlock()
+	for _, w := range answered {
+		w.Wake()
+	}
 }
 
 // keep numbers q, which is for a durable session, enters it in the journal and reports whether it also stays in memory.

@@ -67,7 +67,7 @@ func (b *Broker) loadOne(st *state, entries []store.Entry) error {
 	by := b.hold(Options{})
 	b.mu.Lock()
 	b.loaded(by, st, entries[:n], safe)
-	b.mu.Unlock()
+	b.unlock()
 	by.wake()
 	clear(entries[:n])
 	return nil

@@ -119,7 +119,7 @@ func (s *Session) lock() error {
 
 // unlock leaves a verb and wakes whom it gave something.
 func (s *Session) unlock() {
-	s.b.mu.Unlock()
+	s.b.unlock()
 	s.wake()
 }
 

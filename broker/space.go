@@ -26,4 +26,3 @@ func (b *Broker) spaceLoop(ctx context.Context) error {
 		}
 	}
 }
-
