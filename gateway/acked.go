@@ -65,6 +65,12 @@ func (l *link) refusedQoS0(c *client, p mqttsn.Puback) {
 
 // pubrec handles PUBREC: the message is the client's, PUBREL follows.
 func (l *link) pubrec(c *client, p mqttsn.Pubrec) {
+	if c.takenUp && !c.resent && c.s.Waiting() > 0 {
+		// It answers what was sent before a restart, and the broker will hand that out again: PUBREL now would end it for the client, and the repetition
+		// would be a second message.
+		l.drop(Unexpected)
+		return
+	}
 	if c.s.Received(p.MsgID) != nil {
 		l.takenOver(c)
 		return
@@ -75,6 +81,7 @@ func (l *link) pubrec(c *client, p mqttsn.Pubrec) {
 // release sends PUBREL. One for an exchange that is not open here, after a reconnect or for an id that nobody knows, is sent all the same:
 // the client waits for it.
 func (l *link) release(c *client, out *broker.Outbound) {
+	c.resent = true
 	switch x := c.x; {
 	case x != nil && x.out.ID == out.ID && x.out.QoS == mqtt.ExactlyOnce:
 		x.phase, x.tries = releasing, 0

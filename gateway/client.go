@@ -57,6 +57,8 @@ type client struct {
 	receives  bool  // may have subscriptions, so deliveries are worth asking for
 	displaced bool  // another client id has been heard from its address since
 	promised  uint8 // answers that are not yet safe, see promise
+	takenUp   bool  // after a restart, session and all
+	resent    bool  // takenUp: the delivery that may have been open then has been sent again
 	pinged    bool  // PINGREQ waits for its PINGRESP
 	woken     atomic.Bool
 

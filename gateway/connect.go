@@ -108,7 +108,7 @@ func (l *link) acquire(c *client, clean bool) error {
 // open opens the session of c, which has none. cleanStart forgets what there is of it; clean has it end with its client.
 func (sp *space) open(now time.Time, c *client, cleanStart, clean bool) (present bool, err error) {
 	c.owed()
-	c.noted = 0
+	c.noted, c.takenUp, c.resent = 0, false, false
 	s, present, err := sp.b.Open(now, broker.Options{
 		ClientID:       c.id,
 		Protocol:       Protocol,

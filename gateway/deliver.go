@@ -133,6 +133,12 @@ func codeOf(r mqtt.ReasonCode) mqttsn.ReturnCode {
 // deliver begins the exchange for one message.
 func (l *link) deliver(c *client, out *broker.Outbound) {
 	x := &exchange{out: *out}
+	if c.takenUp && out.QoS > 0 {
+		// After a crash the broker has to call everything a duplicate that waited then. One at a time was sent, so only the first can be one, and there
+		// are devices that refuse DUP.
+		x.out.Dup = out.Dup && !c.resent
+		c.resent = true
+	}
 	if why, ok := l.address(c, x); !ok {
 		l.giveUp(c, out, why)
 		return

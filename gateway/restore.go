@@ -110,6 +110,7 @@ func (g *Gateway) takeUp(now time.Time, from *restored) {
 		l.over(c, Disconnected)
 		return
 	}
+	c.takenUp = true
 	l.live++
 	l.schedule(c)
 }

@@ -4,10 +4,15 @@ import (
 	"container/heap"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"midge/broker"
 	"midge/broker/mqtt"
@@ -18,16 +23,32 @@ import (
 
 var seed = flag.Uint64("seed", 0, "run the simulation with this seed only")
 
+var seeds = flag.Uint64("seeds", 12, "how many seeds the simulations run with")
+
 // TestSimulation runs fleets of devices over radios that lose one frame in five and repeat some, in virtual time. Everything is decided by the
 // seed. Frames keep their order, as on the radios that the protocol was made for; QoS 2 cannot be kept otherwise.
-func TestSimulation(t *testing.T) {
-	first, last := uint64(1), uint64(12)
+func TestSimulation(t *testing.T) { simulateFleets(t, false) }
+
+// TestSimulationWithRestarts is the same with a gateway that dies every few minutes, in the middle of whatever it is doing, and now and then ends in order.
+// The devices know nothing of it, and nothing that anybody was promised may be lost, or come twice at QoS 2.
+func TestSimulationWithRestarts(t *testing.T) { simulateFleets(t, true) }
+
+func simulateFleets(t *testing.T, restarts bool) {
+	first, last := uint64(1), *seeds
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}
-	for s := first; s <= last; s++ {
-		t.Run(fmt.Sprintf("seed=%d", s), func(t *testing.T) {
-			newSim(t, s).run()
+	for n := first; n <= last; n++ {
+		t.Run(fmt.Sprintf("seed=%d", n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var disk *vfs.MemFS
+				if restarts {
+					disk = vfs.NewCrashableMem()
+				}
+				s := newSim(t, n, disk)
+				s.run()
+				s.core.stop(true)
+			})
 		})
 	}
 }
@@ -42,15 +63,24 @@ const (
 )
 
 type sim struct {
-	*rig
+	t       *testing.T
+	now     time.Time
+	disk    *vfs.MemFS // nil: no restarts
+	core    *core
+	b       *broker.Broker
+	g       *Gateway
 	rng     *rand.Rand
 	links   []*link
 	devices []*simDevice
 	air     air
 	order   int
-	watcher *broker.Session
-	out     *broker.Session // publishes the commands
 
+	watcher *broker.Session
+	taken   map[uint16]bool // QoS 2 messages that the watcher has, until PUBREL
+	out     *broker.Session // publishes the commands
+	unacked []broker.Inbound
+
+	restarts int
 	up, down map[string]int // messages that arrived, by payload
 }
 
@@ -93,14 +123,9 @@ func (a *air) Pop() any {
 	return f
 }
 
-func newSim(t *testing.T, seed uint64) *sim {
-	s := &sim{rig: newRig(t, Config{GatewayID: 1}, LinkConfig{}), rng: rand.New(rand.NewPCG(seed, 1)), up: map[string]int{}, down: map[string]int{}}
-	second := newLink(s.g.sp, "radio", LinkConfig{}, 1024, s.l.format, s.now)
-	s.g.links["radio"] = second
-	s.links = []*link{s.l, second}
-	s.watcher, _, _ = s.b.Open(s.now, broker.Options{ClientID: "watcher"})
-	s.watcher.Subscribe(s.now, []broker.Subscription{{Filter: "up/#", QoS: 2}})
-	s.out, _, _ = s.b.Open(s.now, broker.Options{ClientID: "commands"})
+func newSim(t *testing.T, seed uint64, disk *vfs.MemFS) *sim {
+	s := &sim{t: t, now: time.Now(), disk: disk, rng: rand.New(rand.NewPCG(seed, 1)), taken: map[uint16]bool{}, up: map[string]int{}, down: map[string]int{}}
+	s.start()
 	for i := range simDevices {
 		d := &simDevice{i: i, link: i % 2, sleeper: i%3 != 0, addr: transports.MakeAddr([]byte{byte(i)}), asked: map[device.Token]string{}, acked: map[string]bool{}}
 		cfg := device.Config{ClientID: fmt.Sprint("d", i), KeepAlive: time.Minute, Reconnect: 3 * time.Second, QueueMax: 64, FirstMsgID: uint16(i * 20000)}
@@ -117,10 +142,50 @@ func newSim(t *testing.T, seed uint64) *sim {
 	return s
 }
 
+// start starts broker and gateway, and those who watch and command.
+func (s *sim) start() {
+	s.core = startCore(s.t, s.disk, 0)
+	s.b = s.core.b
+	s.g = New(s.b, Config{GatewayID: 1}, slog.New(slog.DiscardHandler))
+	s.links = nil
+	for _, name := range []string{"lan", "radio"} {
+		s.links = append(s.links, s.g.open(name, LinkConfig{}, 1024, func(a transports.Addr) string { return fmt.Sprint(a.Bytes()) }, s.now))
+	}
+	s.watcher, _, _ = s.b.Open(s.now, broker.Options{ClientID: "watcher", SessionExpiry: broker.Never})
+	s.watcher.Subscribe(s.now, []broker.Subscription{{Filter: "up/#", QoS: 2}})
+	s.out, _, _ = s.b.Open(s.now, broker.Options{ClientID: "commands", SessionExpiry: broker.Never})
+	s.out.Publish(s.now, s.unacked) // what was not acknowledged is published again, as MQTT wants it
+}
+
+// restart ends the process as it is, mostly without a word, and starts it again; what comes while it is off is lost.
+func (s *sim) restart() {
+	s.restarts++
+	orderly := s.rng.IntN(4) == 0
+	if orderly {
+		for _, l := range s.links {
+			l.stop(s.now)
+		}
+	}
+	s.disk = s.core.stop(orderly)
+	if s.rng.IntN(2) == 0 {
+		s.pass(s.now.Add(time.Duration(s.rng.Int64N(int64(20 * time.Second)))))
+		s.air = slices.DeleteFunc(s.air, func(f flight) bool { return f.toGW && f.at.Before(s.now) })
+		heap.Init(&s.air)
+	}
+	s.start()
+}
+
+// pass lets time pass.
+func (s *sim) pass(until time.Time) {
+	time.Sleep(until.Sub(s.now))
+	s.now = until
+}
+
 // run lets time pass until everything has arrived, and a while longer to see whether more does.
 func (s *sim) run() {
 	begin := s.now
 	commands, nextCommand := 0, s.now.Add(time.Minute)
+	nextRestart := s.now.Add(time.Minute)
 	var done time.Time
 	for s.now.Sub(begin) < simEnd && (done.IsZero() || s.now.Sub(done) < 20*time.Minute) {
 		s.advance()
@@ -135,7 +200,11 @@ func (s *sim) run() {
 		if done.IsZero() && commands == simMessages && s.complete() {
 			done = s.now
 		}
-		s.now = s.nextEvent(nextCommand)
+		if s.disk != nil && !s.now.Before(nextRestart) {
+			s.restart()
+			nextRestart = s.now.Add(time.Duration(s.rng.Int64N(int64(4 * time.Minute))))
+		}
+		s.pass(s.nextEvent(nextCommand))
 	}
 	s.check()
 }
@@ -212,21 +281,20 @@ func (s *sim) ready() bool {
 func (s *sim) command(n int) {
 	for _, d := range s.devices {
 		m := &broker.Message{Topic: fmt.Sprintf("down/%d/cmd", d.i), QoS: mqtt.QoS(n%2 + 1), Payload: fmt.Appendf(nil, "d%d.%d.%d", d.i, n, n%2+1)}
-		s.out.Publish(s.now, []broker.Inbound{{ID: uint16(n*simDevices + d.i + 1), Message: m}})
-		s.out.Next(s.now, make([]broker.Outbound, 4))
+		in := broker.Inbound{ID: uint16(n*simDevices + d.i + 1), Message: m}
+		s.unacked = append(s.unacked, in)
+		s.out.Publish(s.now, []broker.Inbound{in})
 	}
 }
 
-// settle puts on the air what anybody wants to send, and notes what has arrived.
+// settle puts on the air what anybody wants to send, and notes what has arrived. What was to be made safe is safe by then, or half of the time it is not.
 func (s *sim) settle() {
-	for i, l := range s.links {
-		l.Pull(s.now)
-		for _, f := range l.frames() {
-			if b := f.Addr.Bytes(); len(b) == 1 {
-				s.fly(flight{dev: s.devices[b[0]], link: i, data: f.Data})
-			}
-		}
+	s.pull()
+	if s.disk == nil || s.rng.IntN(2) == 0 {
+		synctest.Wait()
+		s.pull()
 	}
+	s.commanded()
 	for _, d := range s.devices {
 		for _, f := range d.c.Output(nil) {
 			s.fly(flight{dev: d, link: d.link, toGW: true, data: f.Data})
@@ -236,6 +304,37 @@ func (s *sim) settle() {
 		}
 	}
 	s.watch()
+}
+
+func (s *sim) pull() {
+	for i, l := range s.links {
+		l.Pull(s.now)
+		for _, f := range l.frames() {
+			if b := f.Addr.Bytes(); len(b) == 1 {
+				s.fly(flight{dev: s.devices[b[0]], link: i, data: f.Data})
+			}
+		}
+	}
+}
+
+// commanded takes the answers to the commands.
+func (s *sim) commanded() {
+	var dst [8]broker.Outbound
+	for n := len(dst); n == len(dst); {
+		n, _ = s.out.Next(s.now, dst[:])
+		for _, o := range dst[:n] {
+			if o.Reason.Failed() {
+				s.t.Errorf("command %d is refused: %v", o.ID, o.Reason)
+			}
+			switch o.Kind {
+			case broker.Puback, broker.Pubrec:
+				s.unacked = slices.DeleteFunc(s.unacked, func(in broker.Inbound) bool { return in.ID == o.ID })
+				if o.Kind == broker.Pubrec {
+					s.out.Release(o.ID)
+				}
+			}
+		}
+	}
 }
 
 func (s *sim) fly(f flight) {
@@ -282,12 +381,16 @@ func (s *sim) watch() {
 		for _, o := range dst[:n] {
 			switch {
 			case o.Kind == broker.Pubrel:
+				delete(s.taken, o.ID)
 				s.watcher.Completed(o.ID)
 			case o.QoS == 1:
 				s.up[string(o.Message.Payload)]++
 				s.watcher.Acked(o.ID)
 			case o.QoS == 2:
-				s.up[string(o.Message.Payload)]++
+				if !s.taken[o.ID] {
+					s.up[string(o.Message.Payload)]++
+					s.taken[o.ID] = true
+				}
 				s.watcher.Received(o.ID)
 			}
 		}
@@ -354,8 +457,9 @@ func (s *sim) check() {
 		for _, d := range s.g.Devices() {
 			s.t.Logf("%+v", d)
 		}
-		s.t.Logf("%+v %+v", s.b.Counters(), s.l.counters)
+		s.t.Logf("%+v %+v", s.b.Counters(), s.links[0].counters)
 	}
+	s.t.Logf("%d restarts", s.restarts)
 }
 
 func (s *sim) count(who string, got map[string]int, payload string) {

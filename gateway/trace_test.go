@@ -12,7 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"midge/broker"
 	"midge/broker/mqtt"
@@ -32,56 +35,80 @@ var update = flag.Bool("update", false, "rewrite the golden traces in testdata")
 //	dev>> SEARCHGW radius=1      a frame to everyone
 //	dev! 0400                    octets that need not be a message
 //	mqtt> publish a/b 1 text     by an MQTT client; a fourth word "retain"
-//	mqtt> watch #                everything published from here on is shown as mqtt< lines
+//	mqtt> watch #                everything published from here on is shown as mqtt< lines; "watch # always": over restarts too
 //	mqtt> open valve7            another front end opens that client id
 //	after 30s                    time passes; what happens in it is preceded by its time
 //	devices, drops               what the gateway tells of its clients, of its drops
+//	crash, restart               the process dies, or ends in order, and starts again with what the store has; the links that it then serves may follow
+//
+// A trace whose name begins with "restart" needs a store; config commit=1s is for how long it collects before it commits. The others are played on a
+// broker with a store and on one without, and must not show which; but for those of ownFirst.
 func TestTraces(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.trace")
 	if len(files) == 0 {
 		t.Fatal("testdata holds golden traces")
 	}
 	for _, path := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".trace"), func(t *testing.T) {
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := newTracer(t).run(string(want))
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			wants, gots := strings.Split(string(want), "\n"), strings.Split(got, "\n")
-			for i, w := range wants {
-				if i >= len(gots) || gots[i] != w {
-					t.Fatalf("line %d of the trace is %q; the whole as it is now:\n%s", i+1, w, got)
-				}
-			}
-			if len(gots) != len(wants) {
-				t.Fatalf("the trace ends where the file ends; the whole as it is now:\n%s", got)
-			}
-		})
+		name := strings.TrimSuffix(filepath.Base(path), ".trace")
+		if !strings.HasPrefix(name, "restart") {
+			t.Run(name, func(t *testing.T) { playTrace(t, path, false) })
+		}
+		if !ownFirst[name] {
+			t.Run(name+"/store", func(t *testing.T) { playTrace(t, path, true) })
+		}
 	}
 }
 
-// tracer replays one trace on the machines, without the shell.
+// ownFirst are traces in which a device gets a message of its own at QoS 1. With a store that comes before PUBACK, which waits for it to be safe.
+var ownFirst = map[string]bool{"links": true, "row04-reconnect-registers": true, "self": true}
+
+func playTrace(t *testing.T, path string, durable bool) {
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	synctest.Test(t, func(t *testing.T) {
+		r := &tracer{t: t, now: time.Now(), cfg: Config{GatewayID: 1}, mtu: 1024}
+		if durable {
+			r.disk = vfs.NewCrashableMem()
+		}
+		got = r.run(string(want))
+		r.end()
+	})
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	wants, gots := strings.Split(string(want), "\n"), strings.Split(got, "\n")
+	for i, w := range wants {
+		if i >= len(gots) || gots[i] != w {
+			t.Fatalf("line %d of the trace is %q; the whole as it is now:\n%s", i+1, w, got)
+		}
+	}
+	if len(gots) != len(wants) {
+		t.Fatalf("the trace ends where the file ends; the whole as it is now:\n%s", got)
+	}
+}
+
+// tracer replays one trace on the machines, without the shell. It lives in a bubble of synctest, for the sake of the broker's committer.
 type tracer struct {
 	t       *testing.T
 	now     time.Time
 	cfg     Config
 	linkCfg LinkConfig
 	mtu     int
+	commit  time.Duration
+	disk    *vfs.MemFS // nil: the broker has no store
+	core    *core
 	b       *broker.Broker
 	g       *Gateway
+	watches []string // the arguments of watch
 	watcher *broker.Session
+	taken   map[uint16]bool // QoS 2 messages that the watcher has, until PUBREL
 	out     strings.Builder
-}
-
-func newTracer(t *testing.T) *tracer {
-	return &tracer{t: t, now: time.Unix(1_000_000_000, 0), cfg: Config{GatewayID: 1}, mtu: 1024}
 }
 
 func (r *tracer) run(text string) string {
@@ -103,19 +130,49 @@ func (r *tracer) run(text string) string {
 // gateway makes the gateway when the first input after config needs it.
 func (r *tracer) gateway() *Gateway {
 	if r.g == nil {
-		r.b = broker.New(broker.Limits{})
+		r.core = startCore(r.t, r.disk, r.commit)
+		r.b = r.core.b
 		r.g = New(r.b, r.cfg, slog.New(slog.DiscardHandler))
-		r.g.sp.start = r.now
 	}
 	return r.g
 }
 
+// link serves the link of that name if nobody does.
 func (r *tracer) link(name string) *link {
 	g := r.gateway()
-	if g.links[name] == nil {
-		g.links[name] = newLink(g.sp, name, r.linkCfg, r.mtu, func(a transports.Addr) string { return string(a.Bytes()) }, r.now)
+	if l := g.links[name]; l == nil || l.away {
+		g.open(name, r.linkCfg, r.mtu, func(a transports.Addr) string { return string(a.Bytes()) }, r.now)
 	}
 	return g.links[name]
+}
+
+// restart ends the process, after which nothing of it is left but what the store has, and starts the next one, which serves these links; by default
+// those that were served.
+func (r *tracer) restart(orderly bool, links []string) {
+	if r.disk == nil {
+		r.t.Fatal("there is no restart without a store")
+	}
+	r.link("lan")
+	if len(links) == 0 {
+		links = slices.Sorted(maps.Keys(r.g.links))
+	}
+	if orderly {
+		for _, l := range r.g.links {
+			l.stop(r.now)
+		}
+	}
+	r.disk = r.core.stop(orderly)
+	r.g, r.watcher = nil, nil
+	for _, name := range links {
+		r.link(name)
+	}
+	r.watch(false)
+}
+
+func (r *tracer) end() {
+	if r.core != nil {
+		r.core.stop(true)
+	}
 }
 
 func (r *tracer) input(line string) {
@@ -133,6 +190,8 @@ func (r *tracer) input(line string) {
 		r.devices()
 	case verb == "drops":
 		r.drops()
+	case verb == "crash", verb == "restart":
+		r.restart(verb == "restart", strings.Fields(args))
 	case strings.HasSuffix(verb, ">"), strings.HasSuffix(verb, "!"):
 		r.frame(verb, args)
 	default:
@@ -163,6 +222,8 @@ func (r *tracer) config(args []string) {
 			r.linkCfg.IdleLimit = d
 		case "mtu":
 			r.mtu = n
+		case "commit":
+			r.commit = d
 		case "ids":
 			r.cfg.Limits.TopicIDs = n
 		case "advertise":
@@ -230,7 +291,11 @@ func (r *tracer) pass(d time.Duration) {
 		if at := r.b.Expire(r.now); !at.IsZero() && at.Before(next) {
 			next = at
 		}
+		if r.commit > 0 && r.now.Add(r.commit/2).Before(next) {
+			next = r.now.Add(r.commit / 2) // something may be safe by then
+		}
 		if next.After(r.now) {
+			time.Sleep(next.Sub(r.now))
 			r.now = next
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.g.links)) {
@@ -255,19 +320,26 @@ func (r *tracer) outputs() string {
 	if r.g == nil {
 		return ""
 	}
-	var text strings.Builder
+	var text, watched strings.Builder
 	names := slices.Sorted(maps.Keys(r.g.links))
-	for range 2 { // what one link does may wake a client of another
+	for quiet := 0; quiet < 2; quiet++ { // what one link does may wake a client of another
+		synctest.Wait() // what can be safe is safe
 		for _, name := range names {
 			l := r.g.links[name]
 			l.Pull(r.now)
 			for _, f := range l.frames() {
+				if l.away {
+					r.t.Errorf("nothing goes out on a link that is not served: %s", describe(name, f))
+				}
 				text.WriteString("  " + describe(name, f) + "\n")
+				quiet = 0
 			}
 		}
+		if r.watched(&watched) {
+			quiet = 0
+		}
 	}
-	r.watched(&text)
-	return text.String()
+	return text.String() + watched.String()
 }
 
 func describe(link string, f transports.Frame) string {
@@ -321,11 +393,8 @@ func (r *tracer) mqtt(args []string) {
 		_, err = s.Publish(r.now, []broker.Inbound{{ID: 1, Message: m}})
 		r.must(err)
 	case "watch":
-		s, _, err := r.b.Open(r.now, broker.Options{ClientID: "watcher", CleanStart: true})
-		r.must(err)
-		_, err = s.Subscribe(r.now, []broker.Subscription{{Filter: args[1], QoS: 2, RetainAsPublished: true}})
-		r.must(err)
-		r.watcher = s
+		r.watches = args[1:]
+		r.watch(true)
 	case "open":
 		_, _, err := r.b.Open(r.now, broker.Options{ClientID: args[1]})
 		r.must(err)
@@ -334,26 +403,53 @@ func (r *tracer) mqtt(args []string) {
 	}
 }
 
-func (r *tracer) watched(text *strings.Builder) {
-	if r.watcher == nil {
+func (r *tracer) watch(anew bool) {
+	if len(r.watches) == 0 {
 		return
+	}
+	o := broker.Options{ClientID: "watcher", CleanStart: anew}
+	if len(r.watches) > 1 {
+		o.SessionExpiry = broker.Never
+	} else {
+		r.taken = nil
+	}
+	s, _, err := r.b.Open(r.now, o)
+	r.must(err)
+	_, err = s.Subscribe(r.now, []broker.Subscription{{Filter: r.watches[0], QoS: 2, RetainAsPublished: true}})
+	r.must(err)
+	r.watcher = s
+}
+
+// watched describes what the watcher is given, and answers it. It reports whether there was anything.
+func (r *tracer) watched(text *strings.Builder) (any bool) {
+	if r.watcher == nil {
+		return false
 	}
 	var dst [1]broker.Outbound
 	for {
 		n, err := r.watcher.Next(r.now, dst[:])
 		r.must(err)
 		if n == 0 {
-			return
+			return any
 		}
+		any = true
 		o := dst[0]
 		switch {
 		case o.Kind == broker.Pubrel:
+			delete(r.taken, o.ID)
 			r.watcher.Completed(o.ID)
 			continue
 		case o.QoS == 1:
 			r.watcher.Acked(o.ID)
 		case o.QoS == 2:
 			r.watcher.Received(o.ID)
+			if r.taken[o.ID] {
+				continue
+			}
+			if r.taken == nil {
+				r.taken = make(map[uint16]bool)
+			}
+			r.taken[o.ID] = true
 		}
 		retain := ""
 		if o.Retain {
