@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"midge/broker"
+	"midge/broker/store"
 	"midge/mqttsn"
 	"midge/transports"
 )
@@ -72,16 +73,61 @@ func BenchmarkDownlinkQoS1(b *testing.B) {
 
 // BenchmarkSleepingClients reports what a device costs that has published, has one subscription and sleeps: gateway and core together.
 func BenchmarkSleepingClients(b *testing.B) {
-	const devices = 20_000
 	for range b.N {
 		before := heapBytes()
-		sp := newSpace(broker.New(broker.Limits{}), Config{}, slog.New(slog.DiscardHandler), time.Unix(0, 0))
-		l := newLink(sp, "lan", LinkConfig{}, 1024, func(transports.Addr) string { return "" }, time.Unix(0, 0))
-		for i := range devices {
-			sleepy(l, i)
+		core := broker.New(broker.Limits{})
+		g := putToSleep(core)
+		b.ReportMetric(float64(heapBytes()-before)/sleepers, "B/client")
+		runtime.KeepAlive(g)
+	}
+}
+
+// BenchmarkTakeUp is the start of a gateway that finds as many sleeping devices in its store, the core's own start included, and what they cost then.
+func BenchmarkTakeUp(b *testing.B) {
+	dir := b.TempDir()
+	core, stop := durable(b, dir)
+	putToSleep(core)
+	stop()
+	for range b.N {
+		before := heapBytes()
+		b.ResetTimer()
+		core, stop := durable(b, dir)
+		g := New(core, Config{}, slog.New(slog.DiscardHandler))
+		g.open("lan", LinkConfig{}, 1024, func(transports.Addr) string { return "" }, time.Now())
+		b.StopTimer()
+		if got := len(g.sp.clients); got != sleepers {
+			b.Fatalf("all %d devices are taken up, got %d", sleepers, got)
 		}
-		b.ReportMetric(float64(heapBytes()-before)/devices, "B/client")
-		runtime.KeepAlive(l)
+		b.ReportMetric(float64(heapBytes()-before)/sleepers, "B/client")
+		runtime.KeepAlive(g)
+		stop()
+	}
+}
+
+const sleepers = 20_000
+
+func putToSleep(core *broker.Broker) *Gateway {
+	g := newGateway(core, Config{}, slog.New(slog.DiscardHandler), time.Unix(0, 0))
+	l := g.open("lan", LinkConfig{}, 1024, func(transports.Addr) string { return "" }, time.Unix(0, 0))
+	for i := range sleepers {
+		sleepy(l, i)
+	}
+	return g
+}
+
+// durable is a broker on a store that is committed to when it stops.
+func durable(b *testing.B, dir string) (core *broker.Broker, stop func()) {
+	s, err := store.Open(store.Options{Dir: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if core, err = broker.Restore(time.Now(), broker.Limits{}, s, broker.Durability{}); err != nil {
+		b.Fatal(err)
+	}
+	return core, func() {
+		if err := core.Stop(time.Now()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

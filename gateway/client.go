@@ -125,6 +125,16 @@ func (c *client) remember(msgID, topicID uint16) {
 	c.unanswered = append(c.unanswered, unanswered{msgID, topicID})
 }
 
+// awaits reports whether a publish with that id has not been answered.
+func (c *client) awaits(msgID uint16) bool {
+	for _, u := range c.unanswered {
+		if u.msgID == msgID {
+			return true
+		}
+	}
+	return false
+}
+
 // recall returns and forgets the topic id of a publish.
 func (c *client) recall(msgID uint16) (topicID uint16) {
 	for i, u := range c.unanswered {

@@ -77,6 +77,9 @@
 //   - An unknown topic id is answered by PUBACK code 2 at QoS 0, 1 and 2, never at −1. A refused QoS 2 gets PUBACK instead of PUBREC.
 //   - SUBACK carries the predefined id for a predefined topic, 0 for a short one or a filter with wildcards. Type 00 with two octets is a name. Wildcards
 //     in a short name: code 2; no valid filter: code 3. UNSUBACK always. SUBSCRIBE with DUP does not send retained messages a second time.
+//   - A PUBLISH at QoS 1 that is repeated with DUP before its PUBACK is safe is not a second message.
+//   - After a restart only the first delivery can be a repetition, and only it carries DUP. A PUBREC that comes before it is dropped: the device answers
+//     the repetition again.
 //   - A message too long for the link is dropped, counted and done.
 //   - DISCONNECT goes to unknown senders, at most ten a second a link; never to broadcasts, to QoS −1, in answer to a DISCONNECT, or within T_retry of
 //     one that was a confirmation. PINGREQ of a stranger is such a case as well.

@@ -46,6 +46,10 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
 		return
 	}
+	if p.Dup && p.QoS == mqttsn.AtLeastOnce && c.awaits(p.MsgID) {
+		l.drop(Unexpected)
+		return // the answer to the first comes when that is safe
+	}
 	c.in++
 	c.lastTopic = name
 	c.lastValue = append(c.lastValue[:0], p.Data[:min(len(p.Data), lastValueMax)]...)
