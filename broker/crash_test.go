@@ -12,7 +12,7 @@ import (
 	"midge/broker/mqtt"
 )
 
-var crashSeeds = flag.Int("crash.seeds", 3, "how many seeds TestPowerCuts plays")
+var crashSeeds = flag.Int("crash.seeds", 2, "how many seeds TestPowerCuts plays")
 
 // TestPowerCuts lets publishers and subscribers at QoS 1 and 2 work on a broker whose power is cut again and again, at
 // any point between its steps, on a file system that forgets what was not synced. In the end everything that a publisher

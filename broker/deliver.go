@@ -96,7 +96,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		return 0 // order: nothing new before the last of the old
 	}
 	for n < len(dst) && s.pulled < s.pullBytes && st.queue.len() > 0 {
-		if first := st.queue.at(0); first.qos > mqtt.AtMostOnce && !s.maySend(first.seq) {
+		if first := st.queue.at(0); first.qos > mqtt.AtMostOnce && !s.maySend(first.seq()) {
 			break
 		} else if !first.mayGo() {
 			st.blocked = true
@@ -117,7 +117,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		if q.qos == mqtt.AtMostOnce {
 			dst[n] = delivery{queued: q}.outbound(false)
 		} else {
-			dst[n] = s.send(q, place).outbound(q.dup)
+			dst[n] = s.send(q, place).outbound(q.kept != nil && q.kept.dup)
 		}
 		s.pulled += dst[n].Octets()
 		n++
@@ -129,7 +129,10 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 // take takes the first message out of a session's queue.
 func (b *Broker) take(st *state) (q queued, place uint64) {
 	q = st.queue.pop()
-	place = st.passed + uint64(q.skip)
+	place = st.passed
+	if q.kept != nil {
+		place += uint64(q.kept.skip)
+	}
 	st.passed = place + 1
 	b.unqueue(st, q)
 	return q, place
@@ -137,18 +140,18 @@ func (b *Broker) take(st *state) (q queued, place uint64) {
 
 // send puts q in flight.
 func (s *Session) send(q queued, place uint64) *delivery {
-	if q.seq == 0 {
-		q.seq = s.st.number()
+	d := delivery{queued: q, place: place, seq: q.seq()}
+	if q.kept == nil {
+		d.seq = s.st.number()
+	} else {
+		s.st.dur.given = max(s.st.dur.given, d.seq)
 	}
-	if q.kept != nil {
-		s.st.dur.given = max(s.st.dur.given, q.seq)
-	}
-	d := s.st.window.add(delivery{queued: q, place: place})
+	in := s.st.window.add(d)
 	s.b.inflight++
 	s.b.inflightBytes += q.msg.size()
-	s.give(d)
+	s.give(in)
 	s.resend++
-	return d
+	return in
 }
 
 // letGo lets go of the message of a delivery, which the subscriber has.

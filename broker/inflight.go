@@ -13,10 +13,11 @@ const (
 
 // delivery is one message in flight to a subscriber.
 type delivery struct {
-	queued        // its seq stays to the end
-	place  uint64 // its number among all messages that the session was given
-	phase  phase
-	given  bool // to the present front end, so it counts against its Receive Maximum
+	queued
+	seq   uint64 // its number among the session's copies at QoS > 0
+	place uint64 // its number among all messages that the session was given
+	phase phase
+	given bool // to the present front end, so it counts against its Receive Maximum
 }
 
 // packetID is the identifier under which a session's seq-th copy at QoS > 0 is sent. It follows from the sequence number, which is kept on disk,
@@ -72,7 +73,7 @@ func (w *window) find(id uint16) *delivery {
 // finish marks d done and forgets what is done at the front.
 func (w *window) finish(d *delivery) (popped int) {
 	d.phase = done
-	d.queued = queued{seq: d.seq}
+	d.queued = queued{}
 	w.live--
 	for w.len() > 0 && w.at(0).phase == done {
 		w.pop()

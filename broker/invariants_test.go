@@ -62,11 +62,11 @@ func (st *state) check(t testing.TB, after string) {
 	for i := range st.queue.len() {
 		q := st.queue.at(i)
 		bytes += q.msg.size()
-		skipped += int(q.skip)
 		want(t, after, (q.kept != nil) == (st.dur != nil && q.qos > 0), "%q keeps a copy at QoS > 0 exactly when it is durable", st.id)
 		if q.kept != nil {
-			want(t, after, q.seq > seq && q.seq <= st.dur.loaded, "%q queues copy %d after %d and not beyond %d, the last that is loaded", st.id, q.seq, seq, st.dur.loaded)
-			seq = q.seq
+			skipped += int(q.kept.skip)
+			want(t, after, q.seq() > seq && q.seq() <= st.dur.loaded, "%q queues copy %d after %d and not beyond %d, the last that is loaded", st.id, q.seq(), seq, st.dur.loaded)
+			seq = q.seq()
 		}
 	}
 	want(t, after, st.skipped == skipped, "%q has %d empty places in its queue and counts %d", st.id, skipped, st.skipped)

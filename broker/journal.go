@@ -309,7 +309,7 @@ func (b *Broker) committed(by *Session, copies []keptCopy, publ []*publication) 
 			}
 			continue
 		}
-		c.kept.stage, c.st.dur.safe = safe, c.seq
+		c.kept.stage, c.st.dur.safe = safe, c.kept.seq
 		b.settle(by, c.kept.pub)
 		b.secured(by, c.st)
 	}

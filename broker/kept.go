@@ -54,7 +54,9 @@ type kept struct {
 	pub   *publication // nil when it was read from the store
 	seq   uint64
 	body  uint64 // the number of its body, if it shares one; valid once sealed
+	skip  uint32 // how many numbers before it are no longer there, after a restart
 	stage stage
+	dup   bool // it may have been handed out before the last restart
 }
 
 // stage is how far a copy has come on its way to the store.
@@ -123,7 +125,7 @@ func (b *Broker) keep(now time.Time, st *state, q *queued, p **publication) (inM
 	inMemory = d.stored() == 0 && b.roomFor(now, st, int(size))
 	d.last = st.number()
 	d.total += size
-	q.seq, q.kept = d.last, &kept{pub: *p, seq: d.last}
+	q.kept = &kept{pub: *p, seq: d.last}
 	b.journal.keep(b.sinceStart(now), st, *q, d.total)
 	if inMemory {
 		d.loaded, d.loadedTotal = d.last, d.total
@@ -169,7 +171,7 @@ func (b *Broker) setLoaded(d *durable, seq, total uint64) {
 
 // entry is q as the store has it.
 func (b *Broker) entry(q *queued, total uint64) store.Entry {
-	e := store.Entry{Seq: q.seq, Total: total, QoS: q.qos, Retain: q.retain, Body: q.kept.body}
+	e := store.Entry{Seq: q.kept.seq, Total: total, QoS: q.qos, Retain: q.retain, Body: q.kept.body}
 	if q.ids != nil {
 		e.IDs = *q.ids
 	}

@@ -87,7 +87,7 @@ func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint
 			break
 		}
 		q := b.queuedEntry(d, e)
-		q.skip = uint32(e.Seq - d.loaded - 1)
+		q.kept.skip = uint32(e.Seq - d.loaded - 1)
 		b.setLoaded(d, e.Seq, e.Total)
 		b.hang(st, q)
 	}
@@ -107,8 +107,8 @@ func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint
 
 // queuedEntry is e as it waits in memory.
 func (b *Broker) queuedEntry(d *durable, e *store.Entry) queued {
-	q := queued{msg: b.message(&e.Message), qos: e.QoS, retain: e.Retain, seq: e.Seq, dup: e.Seq <= d.given,
-		kept: &kept{seq: e.Seq, body: e.Body, stage: safe}}
+	q := queued{msg: b.message(&e.Message), qos: e.QoS, retain: e.Retain,
+		kept: &kept{seq: e.Seq, body: e.Body, stage: safe, dup: e.Seq <= d.given}}
 	if e.IDs != nil {
 		q.ids = &e.IDs
 	}

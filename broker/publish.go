@@ -255,7 +255,9 @@ func (b *Broker) hang(st *state, q queued) {
 	st.queue.push(q)
 	size := q.msg.size()
 	st.bytes += size
-	st.skipped += int(q.skip)
+	if q.kept != nil {
+		st.skipped += int(q.kept.skip)
+	}
 	b.queued++
 	b.queuedBytes += size
 }
@@ -263,7 +265,9 @@ func (b *Broker) hang(st *state, q queued) {
 // unqueue accounts for q, which has left the queue.
 func (b *Broker) unqueue(st *state, q queued) {
 	size := q.msg.size()
-	st.skipped -= int(q.skip)
+	if q.kept != nil {
+		st.skipped -= int(q.kept.skip)
+	}
 	st.bytes -= size
 	b.queued--
 	b.queuedBytes -= size

@@ -216,14 +216,14 @@ func (r *restorer) inFlight(st *state, marks []uint64) error {
 }
 
 func (r *restorer) wasReceived(st *state, seq uint64) {
-	q := queued{qos: mqtt.ExactlyOnce, seq: seq, kept: &kept{seq: seq, stage: safe}}
-	st.window.add(delivery{queued: q, place: st.passed, phase: released})
+	q := queued{qos: mqtt.ExactlyOnce, kept: &kept{seq: seq, stage: safe}}
+	st.window.add(delivery{queued: q, seq: seq, place: st.passed, phase: released})
 	st.passed++
 	r.b.inflight++
 }
 
 func (r *restorer) wasSent(st *state, q queued) {
-	st.window.add(delivery{queued: q, place: st.passed})
+	st.window.add(delivery{queued: q, seq: q.kept.seq, place: st.passed})
 	st.passed++
 	r.b.inflight++
 	r.b.inflightBytes += q.msg.size()

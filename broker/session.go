@@ -42,7 +42,7 @@ type state struct {
 	replies int          // of acks
 	queue   ring[queued]
 	bytes   int    // of queue
-	skipped int    // places of queue that are empty: see queued.skip
+	skipped int    // places of queue that are empty: see kept.skip
 	passed  uint64 // number of the first message in queue among all that it was given
 	window  window
 	numbers uint64 // sequence number given last to a copy at QoS > 0
@@ -73,11 +73,8 @@ type queued struct {
 	msg    *Message
 	ids    *[]uint32 // subscription identifiers; nil when there are none
 	kept   *kept     // at QoS > 0 in a durable session
-	seq    uint64    // its number among the session's copies at QoS > 0; 0: not given yet
-	skip   uint32    // how many numbers before it are no longer there, after a restart
 	qos    mqtt.QoS
 	retain bool
-	dup    bool // it may have been handed out before the last restart
 }
 
 // answer is an acknowledgement and what has to be safe before it goes out.
@@ -91,6 +88,14 @@ type answer struct {
 func (st *state) number() uint64 {
 	st.numbers++
 	return st.numbers
+}
+
+// seq is its number among the session's copies at QoS > 0; 0: not given yet.
+func (q *queued) seq() uint64 {
+	if q.kept == nil {
+		return 0
+	}
+	return q.kept.seq
 }
 
 func (b *Broker) hold(o Options) *Session {
