@@ -290,6 +290,43 @@ func TestTheQueueBeyondMemoryIsOnDisk(t *testing.T) {
 	}
 }
 
+func TestStarvedSessionsWaitForTheCommit(t *testing.T) {
+	x := newBox(t)
+	woken := 0
+	sub, pub := x.connect("sub", func(o *Options) { o.Waker = wakerFunc(func() { woken++ }) }), x.connect("pub")
+	x.subscribe(sub, "a", 1)
+	x.commit()
+	x.now = x.now.Add(time.Minute)
+	for i := range uint16(restingMessages + 5) {
+		x.publish(pub, i+1, 1, "a", "1")
+		x.now = x.now.Add(100 * time.Millisecond) // it stalls
+	}
+	out := make([]Outbound, 100)
+	if n, _ := sub.Next(x.now, out); n != restingMessages {
+		t.Fatalf("what is in memory comes at once: %d", n)
+	}
+	x.load()
+	woken = 0
+	for range 3 {
+		if n, _ := sub.Next(x.now, out); n != 0 {
+			t.Fatalf("what is not committed cannot be read: %d", n)
+		}
+		x.load()
+	}
+	if woken != 0 || len(x.b.loads) != 0 {
+		t.Errorf("and nobody runs in circles meanwhile: woken %d times, %d loads", woken, len(x.b.loads))
+	}
+	x.commit()
+	x.load()
+	if n, _ := sub.Next(x.now, out); n != 5 || woken == 0 {
+		t.Errorf("after the commit the rest comes: %d, woken %d times", n, woken)
+	}
+}
+
+type wakerFunc func()
+
+func (f wakerFunc) Wake() { f() }
+
 func TestVolatileSessionsAreNotWritten(t *testing.T) {
 	x := newBox(t)
 	before := x.store.Metrics().LogBytes

@@ -9,7 +9,7 @@ import (
 
 // refill asks for more of what a session has on disk when its queue in memory runs low.
 func (b *Broker) refill(st *state) {
-	if st.dur.stored() > 0 && st.queue.len() < loadAhead {
+	if d := st.dur; d.stored() > 0 && !d.starved && st.queue.len() < loadAhead {
 		b.load(st)
 	}
 }
@@ -81,6 +81,7 @@ func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint
 	if st.ended {
 		return
 	}
+	before := d.loaded
 	for i := range entries {
 		e := &entries[i]
 		if e.Seq > safe {
@@ -99,7 +100,7 @@ func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint
 	case st.queue.len() == 0:
 		d.starved = true
 	}
-	if o := st.owner; o != nil && !o.awake && o.waker != nil {
+	if o := st.owner; d.loaded > before && o != nil && !o.awake && o.waker != nil {
 		o.awake = true
 		by.wakes.add(o.waker)
 	}
