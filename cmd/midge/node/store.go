@@ -17,7 +17,7 @@ var memoryLimits = broker.Limits{StoredMessages: 100_000, StoredBytes: 64 << 20}
 // restore opens the store and gives the broker what is in it.
 func (n *Node) restore(cfg *config.Config) error {
 	begun := time.Now()
-	s, err := store.Open(store.Options{Dir: cfg.Node.DataDir, Log: n.log})
+	s, report, err := store.OpenOrSalvage(store.Options{Dir: cfg.Node.DataDir, Log: n.log}, store.OnDamage(cfg.Store.OnDamage))
 	if err != nil {
 		return err
 	}
@@ -31,6 +31,11 @@ func (n *Node) restore(cfg *config.Config) error {
 		return errors.Join(err, s.Close())
 	}
 	n.Broker, n.store, n.metrics = b, s, s.Metrics
+	if report != nil {
+		n.salvaged = report.String()
+		n.log.Error("the store was damaged", "reason", n.salvaged)
+		b.Announce(begun, "$SYS/broker/store/salvaged", n.salvaged)
+	}
 	c := b.Counters()
 	n.log.Info("state is kept", "where", where(cfg.Node.DataDir), "sessions", c.Sessions, "queued", c.Queued, "retained", c.Retained,
 		"read_in", time.Since(begun).Round(time.Millisecond))
