@@ -106,7 +106,7 @@ func (b *Bridge) newRunner() (*runner, error) {
 		Bridge: b, mapping: m, peer: t.hostPort, connectTo: t.dial,
 		backoff: backoff{rand: b.cfg.Rand, base: b.waits[0], top: b.waits[1]}, version: versionBridge,
 		inbox: newInbox(), wake: make(waker, 1), stall: max(stallMin, b.cfg.KeepAlive),
-		logged: make(map[string]time.Time), timer: time.NewTimer(0),
+		doubtful: b.cfg.MaxInflight, logged: make(map[string]time.Time), timer: time.NewTimer(0),
 	}
 	if b.dial != nil {
 		r.connectTo = b.dial

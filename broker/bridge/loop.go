@@ -34,6 +34,7 @@ type runner struct {
 	connectAt time.Time // when there is no link
 	unsent    []broker.Outbound
 	lastSent  time.Time
+	doubtful  int // how many more messages an earlier run may have sent: as many as it could have in flight
 
 	busy      <-chan struct{} // a local receiver is behind: upstream is not read until this is closed …
 	busyUntil time.Time       // … or this time

@@ -115,13 +115,14 @@ func (r *runner) deliver(now time.Time, o broker.Outbound) (sent bool, err error
 	return true, nil
 }
 
-// count enters a message that has gone out.
+// count enters a message that has gone out. After a crash the session cannot tell which of all that waited was handed out before.
 func (r *runner) count(s *Status, p *mqtt.Delivery) {
-	if !p.Dup {
+	if !p.Dup || r.doubtful == 0 {
 		s.Sent++
 		return
 	}
-	s.Resent++ // an earlier run sent it, or may have
+	r.doubtful--
+	s.Resent++
 	if p.QoS == mqtt.ExactlyOnce && !r.link.wire.session {
 		s.Uncertain++
 	}
