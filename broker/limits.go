@@ -47,6 +47,9 @@ const (
 	lazyInterval = time.Second
 	// restartGrace is how long the clients that were connected when the process ended have to come back before their wills are published.
 	restartGrace = 10 * time.Second
+	// idsSkipped is how many packet identifiers a connectionless session leaves out at a restart: more than a device can have been sent of what never
+	// came to the disk.
+	idsSkipped = 1024
 	// orphanGrace is how long a connectionless session without expiry waits after a restart for a front end to open it again.
 	orphanGrace = time.Hour
 )

@@ -169,7 +169,7 @@ func (r *restorer) queue(num uint32, st *state) error {
 	if st.connectionless {
 		// Its client may still answer what it was sent before the crash and what never came to the disk. Such an answer must not be taken for one to
 		// what is sent under the same identifier now.
-		d.hole = 65535 / 2
+		d.hole = idsSkipped
 		st.numbers += d.hole
 		d.holeEnd = st.numbers
 	}

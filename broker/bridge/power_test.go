@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,4 +69,79 @@ func TestPowerCutsAgainAndAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// plug is a way to upstream that ends at once and for good when it is pulled.
+type plug struct {
+	mu     sync.Mutex
+	pulled bool
+	conn   net.Conn
+}
+
+func (p *plug) dial(to string) dialer {
+	return func(ctx context.Context) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", to)
+		if err != nil {
+			return nil, err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.conn = conn
+		if p.pulled {
+			conn.Close()
+		}
+		return conn, nil
+	}
+}
+
+func (p *plug) pull() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pulled = true
+	if p.conn != nil {
+		p.conn.Close()
+	}
+}
+
+// TestMosquittoPowerCuts cuts the power again and again while messages at QoS 2 cross both ways.
+func TestMosquittoPowerCuts(t *testing.T) {
+	const n, lives = 400, 8
+	m := startMosquitto(t, "allow_anonymous true")
+	up, state, pub := m.client("observer", nil).subscribe("s/#"), m.client("state", nil).subscribe(stateTopic), m.client("publisher", nil)
+	rng := rand.New(rand.NewPCG(1, 3))
+	b := &box{t: t, start: onDisk(t, rng, time.Millisecond), wake: make(waker, 1), open: make(map[uint16]bool)}
+	var gotUp, wantUp, wantHere []string
+	for i := range n {
+		b.work = append(b.work, &outgoing{id: uint16(i + 1), qos: 2, topic: "s/a", payload: fmt.Sprint(i)})
+		wantUp = append(wantUp, fmt.Sprintf("s/a=%d q2", i))
+		wantHere = append(wantHere, fmt.Sprintf("c/a=%d q2", i))
+	}
+	timeout := time.After(patience)
+	for life := range lives {
+		var way plug
+		b.core, b.lose = b.start()
+		b.join(way.dial(fmt.Sprintf("127.0.0.1:%d", m.port)))
+		if life == 0 {
+			state.want("from now on nothing may be lost", stateTopic+"=1 q1")
+			for i := range n {
+				pub.publish(2, false, "c/a", fmt.Sprint(i))
+			}
+		}
+		b.clients()
+		until := len(gotUp) + 20 + rng.IntN(20)
+		for len(gotUp) < until || life == lives-1 && (len(gotUp) < n || len(b.got) < n) {
+			select {
+			case line := <-up.got:
+				gotUp = append(gotUp, line)
+			case <-b.wake:
+			case <-timeout:
+				t.Fatalf("life %d: %d of %d messages have reached upstream, %d the local subscriber", life, len(gotUp), n, len(b.got))
+			}
+			b.turn()
+		}
+		way.pull()
+		b.halt()
+	}
+	compare(t, "QoS 2 upstream: once and in order", gotUp, wantUp)
+	compare(t, "QoS 2 from upstream: once and in order", b.got, wantHere)
 }

@@ -27,6 +27,7 @@ type box struct {
 	dialed chan net.Conn
 	bridge *Bridge
 
+	wake waker // of both clients
 	pub  *broker.Session
 	work []*outgoing // to be published
 	sub  *broker.Session
@@ -38,7 +39,7 @@ type box struct {
 var boxTopics = []Topic{{Filter: "s/#", Direction: Out, QoS: 2}, {Filter: "c/#", Direction: In, QoS: 2}}
 
 func newBox(t *testing.T, start func() (*broker.Broker, func())) *box {
-	b := &box{t: t, start: start, dialed: make(chan net.Conn), open: make(map[uint16]bool)}
+	b := &box{t: t, start: start, dialed: make(chan net.Conn), wake: make(waker, 1), open: make(map[uint16]bool)}
 	b.boot()
 	t.Cleanup(b.halt)
 	return b
@@ -47,9 +48,7 @@ func newBox(t *testing.T, start func() (*broker.Broker, func())) *box {
 // boot starts everything on what is kept.
 func (b *box) boot() {
 	b.core, b.lose = b.start()
-	cfg := Config{Name: "cloud", Node: "box", Address: "mqtt://upstream.test", Topics: boxTopics, Rand: rand.New(rand.NewPCG(1, 2))}
-	b.bridge = New(b.core, cfg, slog.New(slog.DiscardHandler))
-	b.bridge.dial = func(ctx context.Context) (net.Conn, error) {
+	b.join(func(ctx context.Context) (net.Conn, error) {
 		here, there := net.Pipe()
 		select {
 		case b.dialed <- there:
@@ -57,7 +56,18 @@ func (b *box) boot() {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	}
+	})
+	synctest.Wait() // its subscriptions are there before anything is published
+	b.clients()
+	synctest.Wait()
+	b.turn()
+}
+
+// join starts the bridge.
+func (b *box) join(dial dialer) {
+	cfg := Config{Name: "cloud", Node: "box", Address: "mqtt://upstream.test", Topics: boxTopics, Rand: rand.New(rand.NewPCG(1, 2))}
+	b.bridge = New(b.core, cfg, slog.New(slog.DiscardHandler))
+	b.bridge.dial = dial
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	bridge := b.bridge
@@ -68,7 +78,10 @@ func (b *box) boot() {
 			b.t.Errorf("the bridge ended with %v, want no error", err)
 		}
 	}
-	synctest.Wait() // its subscriptions are there before anything is published
+}
+
+// clients starts the publisher and the subscriber where they left off.
+func (b *box) clients() {
 	b.pub, b.sub = b.client("pub"), b.client("sub")
 	if _, err := b.sub.Subscribe(time.Now(), []broker.Subscription{{Filter: "c/#", QoS: 2}}); err != nil {
 		b.t.Fatal(err)
@@ -76,12 +89,10 @@ func (b *box) boot() {
 	for _, o := range b.work {
 		b.publish(o)
 	}
-	synctest.Wait()
-	b.turn()
 }
 
 func (b *box) client(id string) *broker.Session {
-	s, _, err := b.core.Open(time.Now(), broker.Options{ClientID: id, Protocol: "test", SessionExpiry: broker.Never})
+	s, _, err := b.core.Open(time.Now(), broker.Options{ClientID: id, Protocol: "test", SessionExpiry: broker.Never, Waker: b.wake})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -273,4 +284,115 @@ func wantAll(t *testing.T, sentence string, got []string, topic string, want ...
 func (b *box) dial() *peer {
 	r := rig{t: b.t, dialed: b.dialed}
 	return r.dial()
+}
+
+// newBridge replaces the bridge of a rig by another with the same upstream session, as a restart does.
+func (r *rig) newBridge(cfg Config) {
+	r.t.Helper()
+	r.stop()
+	if err := <-r.ended; err != nil {
+		r.t.Errorf("bridge ended with %v, want no error", err)
+	}
+	r.run(cfg)
+	synctest.Wait()
+}
+
+func TestSessionLostUpstreamOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, broker.Limits{}, outLine)
+		p := r.accept(false, 0).online()
+		for i := range 3 {
+			r.publish(2, "sensors/a", fmt.Sprint(i))
+		}
+		p.want("three go out", "PUBLISH site1/sensors/a=0 q2 id=1", "PUBLISH site1/sensors/a=1 q2 id=2", "PUBLISH site1/sensors/a=2 q2 id=3")
+		p.ack(5, 1)
+		p.want("PUBREC is answered", "PUBREL id=1")
+		p.cut()
+		r.newBridge(Config{Topics: []Topic{outLine}})
+		p = r.accept(false, 0).online()
+		p.want("what upstream has confirmed is its own; the rest is sent as new", "PUBLISH site1/sensors/a=1 q2 id=2 dup", "PUBLISH site1/sensors/a=2 q2 id=3 dup")
+		p.silent("and nothing else")
+		if s := r.status(); s.Uncertain != 2 || s.Resent != 2 || s.Sent != 0 || s.Backlog != 2 {
+			t.Fatalf("what may arrive twice is counted: %+v", s)
+		}
+	})
+}
+
+func TestUnmappedAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, broker.Limits{}, outLine)
+		p := r.accept(false, 0).online()
+		r.publish(2, "sensors/a", "old")
+		r.publish(1, "sensors/b", "old")
+		p.want("two go out", "PUBLISH site1/sensors/a=old q2 id=1", "PUBLISH site1/sensors/b=old q1 id=2")
+		p.cut()
+		r.newBridge(Config{Topics: []Topic{{Filter: "other", QoS: 2}}})
+		p = r.accept(true, 0).online()
+		p.want("upstream may hold the identifier, and is made to let go of it", "PUBREL id=1")
+		p.ack(7, 1)
+		if s := r.status(); s.Dropped["unmapped"] != 2 || s.Backlog != 0 || s.Acked != 0 {
+			t.Fatalf("what no line carries any more is given up: %+v", s)
+		}
+	})
+}
+
+// TestPoisonOverARestart gives a message up, whose identifier upstream must let go of, and restarts before it has.
+func TestPoisonOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, broker.Limits{}, outLine)
+		r.publish(2, "sensors/bad", "poison")
+		for range trialSuspect + 1 + trialAlone {
+			p := r.dial()
+			p.connack(true)
+			p.serve("poison")
+		}
+		synctest.Wait()
+		if s := r.status(); s.Dropped["poison"] != 1 {
+			t.Fatalf("it is given up: %+v", s)
+		}
+		r.newBridge(Config{Topics: []Topic{outLine}})
+		p := r.dial()
+		p.connack(true)
+		p.want("the next bridge knows that only the identifier is left", "PUBREL id=1")
+		p.ack(7, 1)
+		p.online()
+		p.silent("and nothing of the message")
+		if s := r.status(); s.Backlog != 0 {
+			t.Fatalf("then it is over: %+v", s)
+		}
+	})
+}
+
+func TestPubcompLostOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, broker.Limits{}, outLine)
+		p := r.accept(false, 0).online()
+		r.publish(2, "sensors/a", "one")
+		p.want("it goes out", "PUBLISH site1/sensors/a=one q2 id=1")
+		p.ack(5, 1)
+		p.want("PUBREC is answered", "PUBREL id=1")
+		p.cut()
+		r.publish(2, "sensors/a", "two")
+		r.newBridge(Config{Topics: []Topic{outLine}})
+		p = r.dial()
+		p.connack(true)
+		p.want("PUBREL goes out first", "PUBREL id=1")
+		p.online()
+		p.want("what is new does not wait for it", "PUBLISH site1/sensors/a=two q2 id=2")
+		p.ack(5, 9)
+		p.want("a PUBREC of the past is answered", "PUBREL id=9")
+		p.ack(7, 1)
+		p.ack(5, 2)
+		p.want("each has its own handshake", "PUBREL id=2")
+		p.ack(5, 2)
+		p.want("a PUBREC that comes again is answered again", "PUBREL id=2")
+		p.ack(4, 2)
+		if s := r.status(); s.Backlog != 1 || s.Acked != 1 {
+			t.Fatalf("PUBACK means nothing to a message at QoS 2: %+v", s)
+		}
+		p.ack(7, 2)
+		if s := r.status(); s.Backlog != 0 || s.Acked != 2 {
+			t.Fatalf("PUBCOMP ends it: %+v", s)
+		}
+	})
 }

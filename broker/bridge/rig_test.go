@@ -40,6 +40,24 @@ func newRig(t *testing.T, limits broker.Limits, topics ...Topic) *rig {
 func newRigWith(t *testing.T, limits broker.Limits, cfg Config) *rig {
 	t.Helper()
 	r := &rig{t: t, core: broker.New(limits), dialed: make(chan net.Conn), ended: make(chan error, 1)}
+	r.run(cfg)
+	t.Cleanup(func() {
+		r.stop()
+		if err := <-r.ended; err != nil {
+			t.Errorf("bridge ended with %v, want no error", err)
+		}
+	})
+	var err error
+	r.local, _, err = r.core.Open(time.Now(), broker.Options{ClientID: "local", Protocol: "test", SessionExpiry: broker.Never})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return r
+}
+
+// run starts a bridge.
+func (r *rig) run(cfg Config) {
 	cfg.Name, cfg.Node, cfg.Address = "cloud", "box", "mqtt://upstream.test"
 	cfg.Rand = rand.New(rand.NewPCG(1, 2))
 	r.bridge = New(r.core, cfg, slog.New(slog.DiscardHandler))
@@ -54,20 +72,8 @@ func newRigWith(t *testing.T, limits broker.Limits, cfg Config) *rig {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
-	go func() { r.ended <- r.bridge.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-r.ended; err != nil {
-			t.Errorf("bridge ended with %v, want no error", err)
-		}
-	})
-	var err error
-	r.local, _, err = r.core.Open(time.Now(), broker.Options{ClientID: "local", Protocol: "test", SessionExpiry: broker.Never})
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Wait()
-	return r
+	bridge := r.bridge
+	go func() { r.ended <- bridge.Run(ctx) }()
 }
 
 // publish publishes to the local broker.

@@ -226,5 +226,11 @@ func writeNoise(f vfs.File, size int64) error {
 // Full reports whether there is too little room on the disk: new messages should be refused, while what takes away goes on.
 func (s *Store) Full() bool { return s.disk.full.Load() }
 
-// CheckSpace looks at the free room on the disk and returns Full. The broker calls it once a second.
-func (s *Store) CheckSpace() bool { return s.disk.check() }
+// CheckSpace looks at the free room on the disk and returns Full. Now and then it gives back room that removed entries still take, in the background. The
+// broker calls it once a second.
+func (s *Store) CheckSpace() bool {
+	if s.space.due() {
+		s.reclaim()
+	}
+	return s.disk.check()
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -26,6 +27,9 @@ func small(o *pebble.Options) {
 		o.TargetFileSizes[i] = 16 << 10
 	}
 }
+
+// soon makes Pebble give back room at once.
+func soon(o *pebble.Options) { o.FlushDelayDeleteRange = 50 * time.Millisecond }
 
 // A remnant is what a power cut left, and between which commits it fell: from low on everything is promised, up to high it may be there.
 type remnant struct {

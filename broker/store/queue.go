@@ -9,6 +9,7 @@ func (b *Batch) Enqueue(num uint32, e *Entry) {
 		b.key = appendSeq(b.key[:0], kindOwn, num, e.Seq)
 		b.value = appendOwn(b.value[:0], e)
 		b.set()
+		b.s.busy.add(num, len(b.value))
 		return
 	}
 	b.key = appendSeq(b.key[:0], kindShared, num, e.Seq)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -37,6 +38,8 @@ type Store struct {
 	fatal  func(error)
 	tune   func(*pebble.Options)
 	commit commitMetrics
+	busy   busy
+	space  reclaimer
 
 	mu       sync.Mutex
 	refs     map[uint64]uint32 // bodies: how many entries use each
@@ -72,6 +75,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s.disk.opened.Store(true)
+	s.space.ctx, s.space.cancel = context.WithCancel(context.Background())
 	s.disk.check()
 	return s, nil
 }
@@ -139,6 +143,7 @@ func (s *Store) lock() (*pebble.Lock, error) {
 // Close waits for what is under way and closes the store. Batches that were not committed are lost, and so is one whose Commit waits for room on the disk.
 func (s *Store) Close() error {
 	close(s.disk.closing)
+	s.space.close()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close the store in %s: %w", s.dir, err)
 	}
