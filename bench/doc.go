@@ -18,6 +18,12 @@
 // a machine that grows slower in an hour does so for all. The server's CPU time is read from the process clock of its
 // process id at both ends of the window, so it counts all its threads and nothing else.
 //
+// # Durability
+//
+// A durable work (durable_works.go) has a table of its own. Its server keeps state in its directory, is killed and started again there. A
+// sender remembers which of its messages were acknowledged, and only these can be lost. What a server writes is read from the kernel's
+// count for its process, and the sync time of the device stands beside it.
+//
 // # What it does not do
 //
 // No latency, no TLS, no network but loopback, no MQTT 5, no other system than Linux. A generator in the same two cores is part

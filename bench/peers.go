@@ -94,8 +94,8 @@ log_type none
 user root
 %s`
 
-// mosquittoSaves makes it save after every change, as soon as its clock has moved on by a second, which is the most that it offers. The location is its
-// working directory.
+// mosquittoSaves makes it save in every turn of its loop that has changed something: with autosave_on_changes the interval is a number of changes. The
+// location is its working directory.
 const mosquittoSaves = `persistence true
 persistence_location ./
 autosave_interval 1
