@@ -58,6 +58,17 @@
 // Shared entries without a session: DropSession's batch takes away everything else, and the entries follow unsynced when their bodies have been counted.
 // Open removes them. Session numbers are never given twice, so nobody mistakes them for a new session's.
 //
+// # Where octets go
+//
+// Everything is written twice: into the log, then, a memtable at a time, into tables. Tables end where the kind of key changes and around the queues that
+// get the most (spans.go), so that the tables of a long queue, and those of bodies, overlap nothing: they are not merged while the queue grows, and removing its front
+// throws whole tables away. Queues that all get a little at the same time share tables, which are merged as usual.
+//
+// # When the disk is full
+//
+// See patience.go. In short: nothing that was acknowledged is lost, whoever commits waits, [Store.Full] says so before it comes to that, and it ends by itself.
+// An input or output error is different: Options.Fatal ends the program, since nothing is known about a disk that fails.
+//
 // # What it does not do
 //
 // It does not check that messages make sense as MQTT beyond what their decoding needs, does not expire anything, and does not know who is connected.

@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"math"
+)
 
 // Overhead is what an entry counts in Entry.Total beside topic and payload, in octets. Only Span relies on it.
 const Overhead = 128
@@ -29,7 +32,7 @@ func (s *Store) Span(num uint32) (first, last Entry, before uint64, n int, err e
 	if last, err = w.head(); err != nil {
 		return Entry{}, Entry{}, 0, 0, err
 	}
-	return first, last, before, int(last.Seq - first.Seq + 1), nil
+	return first, last, before, int(min(last.Seq-first.Seq, math.MaxInt-1)) + 1, nil
 }
 
 // Read fills entries with the committed entries of a queue from Seq from on, in order and with their messages, which have memory of their own. It
