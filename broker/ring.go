@@ -38,7 +38,7 @@ func (r *ring[T]) pop() T {
 }
 
 func (r *ring[T]) grow() {
-	bigger := make([]T, max(4, 2*len(r.buf)))
+	bigger := make([]T, max(1, 2*len(r.buf))) // most sessions never have more than one thing in it
 	for i := range r.n {
 		bigger[i] = *r.at(i)
 	}
