@@ -150,7 +150,7 @@ func (b *Broker) commitDue(at time.Duration) time.Duration {
 			return
 		}
 		if *since == 0 {
-			*since = at
+			*since = max(at, 1)
 		}
 		if d := max(0, *since+after-at); due < 0 || d < due {
 			due = d
