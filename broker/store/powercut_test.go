@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	cutSeeds = flag.Int("powercut.seeds", 8, "how many seeds the power-cut test takes")
+	cutSeeds = flag.Int("powercut.seeds", 5, "how many seeds the power-cut test takes")
 	cutFirst = flag.Uint64("powercut.first", 1, "the first of them")
 )
 
