@@ -171,14 +171,19 @@ func (b *Batch) keep(err error) {
 	}
 }
 
-// apply applies a batch of Pebble's. Where Pebble panics because it cannot write, the program ends with a sentence as it does elsewhere.
-func (s *Store) apply(b *pebble.Batch, o *pebble.WriteOptions) error {
+// apply applies a batch of Pebble's. Where Pebble panics because it cannot write, the program ends with a sentence as it does elsewhere. After Close the
+// error is pebble.ErrClosed.
+func (s *Store) apply(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
 	defer func() {
 		p := recover()
-		if err, ok := p.(error); ok && !errors.As(err, new(runtime.Error)) {
-			s.giveUp(err)
-		}
-		if p != nil {
+		e, ok := p.(error)
+		switch {
+		case p == nil:
+		case ok && errors.Is(e, pebble.ErrClosed):
+			err = e
+		case ok && !errors.As(e, new(runtime.Error)):
+			s.giveUp(e)
+		default:
 			panic(p)
 		}
 	}()

@@ -47,8 +47,9 @@ type patience struct {
 	waiting atomic.Int32 // how many wait
 	full    atomic.Bool  // as CheckSpace, or a write, found
 
-	mu   sync.Mutex
-	held bool // the ballast is there; under mu
+	mu     sync.Mutex
+	held   bool // the ballast is there; under mu
+	warned bool // that it could not be made; under mu
 }
 
 // try does op, which changes the disk. While there is no room it waits and does it again; op takes up where it was. With give it returns the error after one wait.
@@ -179,12 +180,20 @@ func (p *patience) holdBallast() {
 		return
 	}
 	name := p.files.PathJoin(p.dir, ballastName)
-	if err := makeBallast(p.files, name, p.ballast); err != nil {
-		p.files.Remove(name)
-		p.log.Warn("no ballast could be made", "dir", p.dir, "bytes", p.ballast, "err", err)
+	// One that was written, not only allocated, shows its size and need not be written again at every start.
+	if info, err := p.files.Stat(name); err == nil && info.Size() >= p.ballast {
+		p.held = true
 		return
 	}
-	p.held = true
+	if err := makeBallast(p.files, name, p.ballast); err != nil {
+		p.files.Remove(name)
+		if !p.warned {
+			p.log.Warn("no ballast could be made", "dir", p.dir, "bytes", p.ballast, "err", err)
+		}
+		p.warned = true
+		return
+	}
+	p.held, p.warned = true, false
 }
 
 // makeBallast makes a file that really takes size octets. Where the file system cannot promise them, it writes something that does not compress.

@@ -111,6 +111,16 @@ func TestDirectoryThatCannotBeMade(t *testing.T) {
 	}
 }
 
+func TestCommitAfterClose(t *testing.T) {
+	s := open(t, vfs.NewMem())
+	b := s.NewBatch()
+	session(b, 1)
+	s.Close()
+	if err := b.Commit(); !errors.Is(err, pebble.ErrClosed) {
+		t.Errorf("a commit after Close fails, and nothing worse: %v", err)
+	}
+}
+
 func TestInMemory(t *testing.T) {
 	s, err := Open(Options{})
 	if err != nil {
