@@ -124,6 +124,9 @@ func ended(err error) error {
 			return errPeerClosed
 		}
 	}
+	if errors.Is(err, net.ErrClosed) {
+		return errClosed // in words of our own: by the system's words Paho takes it for its own doing, and never ends
+	}
 	return err
 }
 
