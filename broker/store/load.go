@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -46,7 +45,7 @@ func (s *Store) checkVersion() (isNew bool, err error) {
 	case found > Version:
 		return false, &NewerError{Dir: s.dir, Found: found, Know: Version}
 	case found < Version:
-		return false, damagedKey(keyVersion, fmt.Errorf("format %d never was", found))
+		return false, s.migrate(found, Version, s.steps)
 	}
 	return false, nil
 }

@@ -60,12 +60,6 @@ func openAndProbe(o Options) (s *Store, err error) {
 			s, err = nil, &DamageError{Reason: fmt.Sprintf("opening it failed: %v", p)}
 		}
 	}()
-	if o.Dir != "" {
-		d := dirOf(o)
-		if err := d.locked(func() error { return inspect(d.fs, d.dir) }); err != nil {
-			return nil, err
-		}
-	}
 	if s, err = Open(o); err != nil {
 		return nil, err
 	}

@@ -40,10 +40,11 @@ type remains struct {
 	logs     []version // by key
 	tombs    []tomb    // by start
 	faults   []Fault
-	blocks   int            // data blocks that did not read
-	firstSeq uint64         // of the first change in the logs; 0 = none
-	missing  int            // tables that are gone
-	seen     map[Fault]bool // faults, so that each is told once
+	blocks   int             // data blocks that did not read
+	firstSeq uint64          // of the first change in the logs; 0 = none
+	missing  int             // tables that are gone
+	seen     map[Fault]bool  // faults, so that each is told once
+	quiet    map[string]bool // files whose faults mean nothing
 }
 
 // A remainingTable is a table that has blocks which read.
@@ -114,7 +115,7 @@ func manifestName(n uint64) string { return fmt.Sprintf("MANIFEST-%06d", n) }
 
 // gather looks through a store's directory. What does not read is a fault, not an error: an error is the file system's when the directory can not be listed.
 func gather(fs vfs.FS, dir string) (*remains, error) {
-	r := &remains{fs: fs, dir: dir, seen: map[Fault]bool{}}
+	r := &remains{fs: fs, dir: dir, seen: map[Fault]bool{}, quiet: map[string]bool{}}
 	l, err := listFiles(fs, dir)
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func gather(fs vfs.FS, dir string) (*remains, error) {
 
 func (r *remains) fault(file, format string, args ...any) {
 	f := Fault{File: file, Reason: fmt.Sprintf(format, args...)}
-	if !r.seen[f] {
+	if !r.seen[f] && !r.quiet[file] {
 		r.seen[f] = true
 		r.faults = append(r.faults, f)
 	}
@@ -208,8 +209,8 @@ func (r *remains) openTable(name string) (*table, vfs.File, error) {
 // where it was before.
 func (r *remains) ahead(l *files, state *manifestState, logs uint64) (table uint64, found bool) {
 	for _, n := range l.tables {
-		if _, live := state.Live[n]; live || state.Dead[n] {
-			continue
+		if _, live := state.Live[n]; live || state.Dead[n] || n < l.manifest {
+			continue // one that was begun before the manifest and is not in it was replaced before
 		}
 		t, f, err := r.openTable(tableName(n))
 		if err != nil {
@@ -240,6 +241,7 @@ func (r *remains) gatherTables(l *files, state *manifestState) {
 	for _, n := range l.tables {
 		_, live := state.Live[n]
 		if live || !state.Dead[n] && (!state.Whole || n > l.manifest) {
+			r.quiet[tableName(n)] = !live && state.Whole // a power cut leaves tables half written
 			r.gatherTable(&remainingTable{origin: origin{name: tableName(n), file: n, live: live && state.Whole}})
 		}
 	}

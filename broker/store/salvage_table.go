@@ -50,6 +50,7 @@ type table struct {
 	f      io.ReaderAt
 	size   uint64
 	data   []handle // in key order
+	others []handle // blocks that the meta index names
 	tombs  []tomb
 	faults []string // what of it did not read
 }
@@ -224,48 +225,48 @@ func (t *table) readMeta(h handle) (err error) {
 	if err != nil {
 		return err
 	}
-	var where []byte
+	each := rowPairs
 	if kindOfBlock(b) == blockPairs {
-		where = pair(b, rangeDelName)
-	} else {
-		where = rowPair(b, rangeDelName)
+		each = pairs
 	}
-	if where == nil {
+	var tombs *handle
+	each(b, func(name string, where []byte) {
+		r := &editReader{b: where}
+		h := handle{Off: r.uvarint(), Len: r.uvarint()}
+		t.others = append(t.others, h)
+		if name == rangeDelName {
+			tombs = &h
+		}
+	})
+	if tombs == nil {
 		return nil
 	}
-	r := &editReader{b: where}
-	dels, err := t.block(handle{Off: r.uvarint(), Len: r.uvarint()})
+	dels, err := t.block(*tombs)
 	if err != nil {
 		return err
 	}
 	return t.addTombs(dels)
 }
 
-// pair returns the value of a name in a block of pairs, nil when it is not there.
-func pair(b []byte, name string) []byte {
+// pairs calls f with every name and value in a block of pairs.
+func pairs(b []byte, f func(name string, value []byte)) {
 	var d colblk.KeyValueBlockDecoder
 	d.Init(b)
 	for i := range d.BlockDecoder().Rows() {
-		if string(d.KeyAt(i)) == name {
-			return d.ValueAt(i)
-		}
+		f(string(d.KeyAt(i)), d.ValueAt(i))
 	}
-	return nil
 }
 
-// rowPair is pair for a block in the format of rows, in which tables of version 5 have their meta index.
-func rowPair(b []byte, name string) []byte {
+// rowPairs is pairs for a block in the format of rows, in which tables of version 5 have their meta index.
+func rowPairs(b []byte, f func(name string, value []byte)) {
 	it, err := rowblk.NewRawIter(bytes.Compare, b)
 	if err != nil {
 		panic(err) // caught
 	}
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
-		if string(it.Key().UserKey) == name {
-			return append([]byte{}, it.Value()...)
-		}
+		f(string(it.Key().UserKey), it.Value())
 	}
-	return nil
 }
 
 // addTombs reads a block of range tombstones: a column of n boundaries, one that tells at which row the tombstones begin that end at or after it, and

@@ -24,7 +24,8 @@ type Options struct {
 	BallastBytes int64 // room that is held for when the disk is full; 0 = 8 MB, negative = none; at most 1/20 of the device
 	ReserveBytes int64 // free room below which the store calls itself full; 0 = 16 MB, negative = none; at most 1/50 of the device
 
-	tune func(*pebble.Options) // tests make everything small
+	tune  func(*pebble.Options) // tests make everything small
+	steps steps                 // tests have formats of their own; nil = migrations
 }
 
 // A Store is the durable state of a broker. Its methods may be called from several goroutines at once, except that batches are
@@ -37,6 +38,7 @@ type Store struct {
 	log    *slog.Logger
 	fatal  func(error)
 	tune   func(*pebble.Options)
+	steps  steps
 	commit commitMetrics
 	busy   busy
 	space  reclaimer
@@ -58,7 +60,7 @@ const memoryDir = "midge"
 //
 // Errors are ErrLocked in a sentence that names the directory, *NewerError, *DamageError, or what the operating system says.
 func Open(o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, tune: o.tune, refs: map[uint64]uint32{}, marks: map[uint32]marks{}}
+	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, tune: o.tune, steps: o.steps, refs: map[uint64]uint32{}, marks: map[uint32]marks{}}
 	s.defaults()
 	s.disk = &disk{FS: s.fs, patience: patience{log: s.log, files: s.fs, dir: s.dir, closing: make(chan struct{})}}
 	if err := s.checkMark(); err != nil {
@@ -69,6 +71,9 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	defer lock.Close() // Pebble holds it as well
+	if err := inspect(s.fs, s.dir); err != nil {
+		return nil, err
+	}
 	s.disk.measure(o.BallastBytes, o.ReserveBytes)
 	s.disk.holdBallast()
 	if err := s.openAndLoad(lock); err != nil {
@@ -116,6 +121,9 @@ func (s *Store) defaults() {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.steps == nil {
+		s.steps = migrations
 	}
 	if s.fatal == nil {
 		s.fatal = func(err error) {
