@@ -240,7 +240,7 @@ func (b *Broker) sealCopies(batch *store.Batch) {
 		if wanted > 1 {
 			b.lastBody++
 			body = b.lastBody
-			r := b.record(copies[i].msg)
+			r := b.queuedRecord(copies[i].msg)
 			batch.AddBody(body, wanted, &r)
 		}
 		for ; i < same; i++ {

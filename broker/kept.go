@@ -176,9 +176,16 @@ func (b *Broker) entry(q *queued, total uint64) store.Entry {
 		e.IDs = *q.ids
 	}
 	if e.Body == 0 {
-		e.Message = b.record(q.msg)
+		e.Message = b.queuedRecord(q.msg)
 	}
 	return e
+}
+
+// queuedRecord is m as the store has it in queues. Its publisher has been compared with its receiver already, and retained messages alone need it later.
+func (b *Broker) queuedRecord(m *Message) store.Message {
+	r := b.record(m)
+	r.Publisher = ""
+	return r
 }
 
 // record is m as the store has it.
