@@ -206,3 +206,36 @@ func fillUp(t *testing.T, name string) {
 		err = nil
 	}
 }
+
+// TestStoreTools looks into a store, verifies it and moves it to another box.
+func TestStoreTools(t *testing.T) {
+	tool := func(args ...string) (string, error) {
+		out, err := exec.Command(midgePath(t), append([]string{"store"}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	k := newKeeper(t, data, "refuse")
+	k.begin()
+	k.fill()
+	if out, err := tool("stats", "-c", k.conf); err == nil || !strings.Contains(out, data) {
+		t.Errorf("a store in use is left alone, in one sentence: %q", out)
+	}
+	k.stop()
+	if out, err := tool("check", "-c", k.conf); err != nil {
+		t.Errorf("the store is in order: %s", out)
+	}
+	if out, err := tool("stats", "-c", k.conf); err != nil || !strings.Contains(out, "away") {
+		t.Errorf("stats tell whose messages wait: %s", out)
+	}
+	lines := filepath.Join(t.TempDir(), "box.jsonl")
+	if out, err := tool("export", "-c", k.conf, lines); err != nil {
+		t.Fatalf("export: %s", out)
+	}
+	other := filepath.Join(t.TempDir(), "data")
+	if out, err := tool("import", "--dir", other, lines); err != nil {
+		t.Fatalf("import: %s", out)
+	}
+	k = newKeeper(t, other, "refuse")
+	k.begin()
+	k.wantFilled()
+}

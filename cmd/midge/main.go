@@ -22,6 +22,7 @@ type cli struct {
 	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`
 	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`
 	Passwd  clientCmd  `cmd:"" help:"Manage a password file, with the flags of mosquitto_passwd." passthrough:""`
+	Store   storeCmd   `cmd:"" help:"Look into the state on disk, verify it, or move it to another box."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
