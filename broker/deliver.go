@@ -103,12 +103,14 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 			break
 		}
 		q, place := b.take(st)
-		if st.access != nil && !st.access.MayRead(q.msg.Topic) { // asked now: the rules may have changed while it waited
+		// The subscriber may hold the identifier of a QoS 2 delivery from before a restart, and would take a later message under it for a repetition.
+		begun := q.kept != nil && q.kept.dup && q.qos == mqtt.ExactlyOnce
+		if !begun && st.access != nil && !st.access.MayRead(q.msg.Topic) { // asked now: the rules may have changed while it waited
 			b.drop(NotAuthorized)
 			b.done(s, st, q.kept)
 			continue
 		}
-		if q.msg.expired(now) {
+		if !begun && q.msg.expired(now) {
 			b.drop(Expired)
 			b.done(s, st, q.kept)
 			continue
