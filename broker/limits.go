@@ -1,6 +1,10 @@
 package broker
 
-import "time"
+import (
+	"time"
+
+	"midge/broker/store"
+)
 
 // Limits are the bounds that an operator may change. The zero value of a field means its default.
 type Limits struct {
@@ -25,7 +29,7 @@ const (
 	// each; without receivers in the count, 16,000 topics that a thousand clients watch would take 640 MB.
 	routeCacheMax = 1 << 17
 	// messageOverhead is what a queued message costs beside topic and payload, in octets.
-	messageOverhead = 128
+	messageOverhead = store.Overhead
 	// busyMessages and busyBytes are where a session's publishers are asked to pause: about what one connection drains
 	// in a few milliseconds. They go on at half of it.
 	busyMessages = 4096
