@@ -31,7 +31,7 @@ name = "lan"
 type = "udp"
 address = %q
 retry_interval = "300ms"
-retry_count = 10
+retry_count = %d
 [store]
 commit_interval = %q
 [http]
@@ -51,11 +51,14 @@ qos = 2
 remote_prefix = "site/"
 `
 
+// retryCount is how often the gateway repeats what a device does not acknowledge.
+const retryCount = 10
+
 // newCrashBox starts the first process.
 func newCrashBox(t *testing.T, upstream string, interval time.Duration) *crashBox {
 	t.Helper()
 	b := &crashBox{t: t, mqtt: loopback(t), sn: loopback(t), data: filepath.Join(t.TempDir(), "data")}
-	b.conf = writeFile(t, "config.toml", fmt.Sprintf(crashConfig, b.data, b.mqtt, b.sn, interval, upstream))
+	b.conf = writeFile(t, "config.toml", fmt.Sprintf(crashConfig, b.data, b.mqtt, b.sn, retryCount, interval, upstream))
 	t.Cleanup(b.keep)
 	b.begin()
 	b.ready()
@@ -70,8 +73,9 @@ func loopback(t *testing.T) string {
 // begin starts a process and does not wait for it.
 func (b *crashBox) begin() {
 	b.t.Helper()
+	path := midgePath(b.t)
 	b.began = time.Now()
-	b.process = start(b.t, midgePath(b.t), "run", "-c", b.conf)
+	b.process = start(b.t, path, "run", "-c", b.conf)
 }
 
 // ready waits until the process serves.

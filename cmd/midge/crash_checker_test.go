@@ -101,7 +101,7 @@ func TestCrashChecker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(row.published, row.subscribed)
 			row.play(s)
-			got := s.check().faults
+			got := s.check(true).faults
 			if row.want == "" && len(got) > 0 {
 				t.Errorf("this is no fault: %s", got)
 			}

@@ -19,6 +19,7 @@ type history struct {
 	sources []*source
 	sinks   []*sink
 	faults  []string // what a client saw that no later message can put right
+	came    int      // messages, at all subscribers
 }
 
 func newHistory() *history { return &history{start: time.Now()} }
@@ -111,11 +112,11 @@ func (s *source) payload(number int) []byte {
 	return b
 }
 
-// again notes that messages go out once more.
-func (s *source) again(number int) {
+// again notes that a message goes out once more, or so many times.
+func (s *source) again(number, times int) {
 	s.h.mu.Lock()
 	defer s.h.mu.Unlock()
-	s.sent[number].times++
+	s.sent[number].times += times
 }
 
 // taken notes PUBREC.
@@ -132,6 +133,13 @@ func (s *source) acked(number int) {
 	s.h.mu.Lock()
 	defer s.h.mu.Unlock()
 	s.sent[number].acked = s.h.now()
+}
+
+// due notes that a message is certain to come, though only after a while.
+func (s *source) due(number int, after time.Duration) {
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	s.sent[number].acked = s.h.now() + after
 }
 
 // open is how many messages are not acknowledged.
@@ -152,6 +160,7 @@ type sink struct {
 	name     string
 	qos      mqtt.QoS
 	prefixes []string      // topics that it wants begin with one of these
+	radio    bool          // what is not acknowledged soon comes again, with DUP
 	since    time.Duration // when the subscription was acknowledged; 0 = not yet
 	until    time.Duration // when it was given up; 0 = never
 	got      map[*source][][]arrival
@@ -246,9 +255,17 @@ func (k *sink) arrive(topic string, payload []byte, qos mqtt.QoS, dup bool) (key
 	for len(rows) <= which.number {
 		rows = append(rows, nil)
 	}
+	k.h.came++
 	rows[which.number] = append(rows[which.number], arrival{k.h.now(), dup})
 	k.got[which.source] = rows
 	return which, true
+}
+
+// arrivals is how many messages have come, at all subscribers.
+func (h *history) arrivals() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.came
 }
 
 // arrivals are the copies of one message that came, in order.
@@ -259,16 +276,20 @@ func (k *sink) arrivals(s *source, number int) []arrival {
 	return nil
 }
 
-// missing is how many messages acknowledged before a time have not come. They are due when they were sent after the subscription stood.
-func (k *sink) missing(before time.Duration) (n int) {
+// complete reports whether everything has come that is due and was acknowledged before a time. Due is what was sent after the subscription stood.
+func (k *sink) complete(before time.Duration) bool {
 	k.h.mu.Lock()
 	defer k.h.mu.Unlock()
-	k.eachMissing(before, func(*source, int) { n++ })
-	return n
+	complete := true
+	k.eachMissing(before, func(*source, int) bool {
+		complete = false
+		return false
+	})
+	return complete
 }
 
-// eachMissing calls f for each of them; with the lock held.
-func (k *sink) eachMissing(before time.Duration, f func(*source, int)) {
+// eachMissing calls f for each message that is missing, until f says no; with the lock held.
+func (k *sink) eachMissing(before time.Duration, f func(*source, int) bool) {
 	if k.since == 0 {
 		return
 	}
@@ -281,8 +302,21 @@ func (k *sink) eachMissing(before time.Duration, f func(*source, int)) {
 					k.settled[s]++
 				}
 			case m.acked != 0 && m.acked < before && (k.until == 0 || m.acked < k.until):
-				f(s, number)
+				if !f(s, number) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// firstMissing tells the story of the first message that is missing, "" when none is.
+func (k *sink) firstMissing() (story string) {
+	k.h.mu.Lock()
+	defer k.h.mu.Unlock()
+	k.eachMissing(k.h.now(), func(s *source, number int) bool {
+		story = k.h.story(s, number)
+		return false
+	})
+	return story
 }

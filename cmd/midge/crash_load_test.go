@@ -68,7 +68,7 @@ func (e *episode) device(id string) unaware {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	d := unaware{device: newDevice(e.t, link, enduring(id)), h: e.h, id: id, rng: e.seeded(), registered: map[string]bool{}, done: make(chan struct{})}
+	d := unaware{device: newDevice(e.t, link, enduring(id)), h: e.h, id: id, rng: e.seeded(), registered: map[string]registration{}, done: make(chan struct{})}
 	d.connect()
 	return d
 }
@@ -78,6 +78,7 @@ func (e *episode) seeded() *rand.Rand { return rand.New(rand.NewPCG(e.rng.Uint64
 func (e *episode) addSleeper(id string, qos mqtt.QoS) {
 	e.t.Helper()
 	s := &sleeper{unaware: e.device(id), sink: e.h.newSink(id, qos, "cmd/"), nap: 200 * time.Millisecond}
+	s.sink.radio = true
 	s.subscribe("cmd/#", mqttsn.QoS(qos))
 	s.sink.subscribed()
 	s.do("sleep", func(c *client.Client, now time.Time) error { return c.Sleep(now, time.Hour) })
@@ -86,7 +87,7 @@ func (e *episode) addSleeper(id string, qos mqtt.QoS) {
 		e.h.mu.Lock()
 		over := e.over
 		e.h.mu.Unlock()
-		return over && s.sink.missing(e.h.now()) == 0
+		return over && s.sink.complete(e.h.now())
 	}
 	e.sleepers, e.devices = append(e.sleepers, s), append(e.devices, &s.unaware)
 	e.wg.Go(func() { s.run(e.ctx) })
@@ -107,6 +108,7 @@ func (e *episode) loads() {
 		e.snPublisher(fmt.Sprint("sn-", qos), qos)
 	}
 	e.wills = e.h.newSource("wills", mqtt.AtLeastOnce)
+	e.hellos = e.h.newSource("hellos", mqtt.AtLeastOnce)
 	e.wills.unpaired, e.wills.counting, e.wills.lag = true, byKill, patience
 }
 
@@ -114,7 +116,7 @@ func (e *episode) publisher(id string, v mqtt.Version, qos mqtt.QoS, window int,
 	p := &publisher{mqttClient: e.client(id, v), src: e.h.newSource(id, qos), rng: e.seeded(), window: window, every: 10 * time.Millisecond, burst: 3,
 		next: next, done: make(chan struct{})}
 	if strings.HasPrefix(id, "up-") {
-		p.addr, p.prefix, p.every, p.burst = e.up, "site/", 30*time.Millisecond, 2
+		p.addr, p.prefix, p.every, p.burst = e.up, "site/", 200*time.Millisecond, 2
 	} else {
 		e.broken = append(e.broken, &p.mqttClient)
 	}
@@ -126,7 +128,6 @@ func (e *episode) publisher(id string, v mqtt.Version, qos mqtt.QoS, window int,
 func (e *episode) snPublisher(id string, qos mqtt.QoS) {
 	e.t.Helper()
 	p := &snPublisher{unaware: e.device(id), src: e.h.newSource(id, qos), every: 5 * time.Millisecond, next: measured(id)}
-	p.src.counting, p.src.lag = byKill, readLag
 	e.publishers, e.ended, e.devices = append(e.publishers, p), append(e.ended, p.done), append(e.devices, &p.unaware)
 	e.wg.Go(func() { p.run(e.ctx) })
 }
@@ -135,9 +136,9 @@ func (e *episode) snPublisher(id string, qos mqtt.QoS) {
 func live(id string) func(*rand.Rand, int) message {
 	return func(rng *rand.Rand, _ int) message {
 		switch n := rng.IntN(60); {
-		case n < 5:
+		case n < 2: // a sleeping device gets them one by one, at QoS 2 with a commit for each
 			return message{topic: "cmd/" + id, size: rng.IntN(150)}
-		case n == 5:
+		case n == 2:
 			return message{topic: "load/" + id + "/large", size: 20_000}
 		default:
 			return message{topic: fmt.Sprintf("load/%s/%d", id, n%3), size: rng.IntN(600)}

@@ -25,9 +25,26 @@ type publisher struct {
 	open     []*flight // in the order in which they were first sent
 	lastID   uint16
 	mustKnow bool // the broker has acknowledged something that only a session can hold
-	ending   atomic.Bool
-	done     chan struct{} // closed when run has ended
+	allowance
+	done chan struct{} // closed when run has ended
 }
+
+// allowance is what a publisher may still send.
+type allowance struct {
+	left   atomic.Int64
+	ending atomic.Bool
+}
+
+// granted is how many messages a publisher may send at a time: about what it sends between two kills.
+const granted = 80
+
+func (a *allowance) grant() { a.left.Store(granted) }
+
+// finish lets the publisher end when its last message is acknowledged.
+func (a *allowance) finish() { a.ending.Store(true) }
+
+// spend reports whether one more message may go out.
+func (a *allowance) spend() bool { return !a.ending.Load() && a.left.Add(-1) >= 0 }
 
 // flight is a message that is not acknowledged.
 type flight struct {
@@ -59,9 +76,6 @@ func (p *publisher) run(ctx context.Context) {
 	}
 }
 
-// finish lets the publisher end when its last message is acknowledged.
-func (p *publisher) finish() { p.ending.Store(true) }
-
 // session serves one connection. It reports whether all is done.
 func (p *publisher) session(ctx context.Context, w *wire) bool {
 	p.resend(w)
@@ -75,9 +89,8 @@ func (p *publisher) session(ctx context.Context, w *wire) bool {
 				return false
 			}
 		case <-tick.C:
-			if !p.ending.Load() {
-				p.publish(w)
-			} else if len(p.open) == 0 {
+			p.publish(w)
+			if p.ending.Load() && len(p.open) == 0 {
 				return true
 			}
 		case <-ctx.Done():
@@ -92,7 +105,7 @@ func (p *publisher) resend(w *wire) {
 			w.ack(mqtt.TypePubrel, f.id)
 			continue
 		}
-		p.src.again(f.number)
+		p.src.again(f.number, 1)
 		p.write(w, f, true)
 	}
 }
@@ -105,7 +118,7 @@ func (p *publisher) write(w *wire, f *flight, dup bool) {
 // publish sends some messages, as far as the window allows.
 func (p *publisher) publish(w *wire) {
 	for range 1 + p.rng.IntN(p.burst) {
-		if len(p.open) >= p.window {
+		if len(p.open) >= min(p.window, p.serverMaximum) || !p.spend() {
 			return
 		}
 		m := p.next(p.rng, len(p.src.sent)) // only this goroutine makes sent longer

@@ -137,6 +137,8 @@ type mqttClient struct {
 	version        mqtt.Version
 	receiveMaximum uint16 // 0 = not said; MQTT 5
 
+	serverMaximum int // how many messages the broker takes at a time, as its last CONNACK says
+
 	mu   sync.Mutex
 	wire *wire // the present connection, for cut
 }
@@ -158,6 +160,10 @@ func (c *mqttClient) connect(ctx context.Context) (w *wire, present bool) {
 		w, ack, err := dialWire(c.addr, &p)
 		if err == nil {
 			c.hold(w)
+			c.serverMaximum = 0xFFFF
+			if ack.Props.Has(mqtt.PropReceiveMaximum) {
+				c.serverMaximum = int(ack.Props.ReceiveMaximum)
+			}
 			return w, ack.SessionPresent
 		}
 		pause(ctx, 20*time.Millisecond)
