@@ -23,11 +23,15 @@
 // The directory holds what Pebble writes: a log (*.log), tables (*.sst), MANIFEST-*, OPTIONS-*, marker.* and LOCK. Beside these lie "ballast", room that
 // is given up when the disk is full, and, if a running broker met damage, "DAMAGED", which holds the reason in words.
 //
+// [OpenOrSalvage] keeps the files of a damaged store in "damaged-1", "damaged-2" …, and leaves what it kept and lost in "SALVAGED" (JSON). While it is at work
+// there is one of "salvaging", "salvaged" and "moving-in"; whoever finds one of the latter two must finish the move first.
+//
 // # Keys
 //
 // Numbers in keys are big-endian, so that keys sort as numbers do. num is a session number (4 octets), seq a place in its queue (8), number that of a body (8).
 //
 //	v                      version of the format: uvarint
+//	v p                    while a store is brought from one format to the next: the last key that is done
 //	c                      clock: varint Now, AnchorNow, AnchorWall
 //	h s                    highest session number ever given: uvarint
 //	h b                    no body number above this was ever used: uvarint

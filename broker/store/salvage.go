@@ -144,7 +144,11 @@ func takeUp(o Options) (report *Report, err error) {
 func salvage(o Options, damage *DamageError, empty bool) (report *Report, err error) {
 	d := dirOf(o)
 	err = d.locked(func() error {
-		if err := d.build(damage, empty); err != nil {
+		err := d.build(damage, empty)
+		if errors.Is(err, errPanic) && !empty {
+			err = d.build(damage, true) // a box comes up, even if our reading of what it has is at fault
+		}
+		if err != nil {
 			return err
 		}
 		if report, err = d.moveOut(); err != nil {
@@ -155,19 +159,25 @@ func salvage(o Options, damage *DamageError, empty bool) (report *Report, err er
 	return report, err
 }
 
+var errPanic = errors.New("reading what remains failed")
+
 // build does steps 1 and 2.
-func (d *salvageDir) build(damage *DamageError, empty bool) error {
+func (d *salvageDir) build(damage *DamageError, empty bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil && !empty {
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
 	sub := d.path(dirSalvaging)
 	if err := d.fs.RemoveAll(sub); err != nil {
 		return err
 	}
 	report := &Report{At: time.Now().UTC().Truncate(time.Second), Dir: d.path(d.freeName())}
-	from, err := gather(d.fs, d.dir)
-	if err != nil {
-		return err
-	}
-	if empty {
-		from = &remains{faults: from.faults}
+	from := &remains{}
+	if !empty {
+		if from, err = gather(d.fs, d.dir); err != nil {
+			return err
+		}
 	}
 	if err := d.fill(sub, from, report); err != nil {
 		return err

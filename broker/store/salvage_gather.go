@@ -326,24 +326,31 @@ func (r *remains) gatherLog(src *origin, strict bool) error {
 }
 
 // addRecord adds what a record of a log, which is a batch, holds. It returns false when not all of it decodes.
-func (r *remains) addRecord(src *origin, rec []byte) bool {
+func (r *remains) addRecord(src *origin, rec []byte) (whole bool) {
+	defer func() {
+		if recover() != nil {
+			whole = false // Pebble's reader of batches panics on some octets
+		}
+	}()
 	head, ok := batchrepr.ReadHeader(rec)
 	if !ok {
 		return false
 	}
 	rec = bytes.Clone(rec)
-	seq := uint64(head.SeqNum)
+	count, seq := 0, uint64(head.SeqNum)
 	if r.firstSeq == 0 || seq < r.firstSeq {
 		r.firstSeq = seq
 	}
 	for batch := batchrepr.Read(rec); ; seq++ {
 		kind, key, value, ok, err := batch.Next()
 		if !ok {
-			return err == nil
+			return err == nil && count == int(head.Count)
 		}
+		count++
 		switch kind {
 		case pebble.InternalKeyKindLogData:
-			seq-- // takes no number
+			seq-- // takes no number, and does not count
+			count--
 		case pebble.InternalKeyKindRangeDelete:
 			r.tombs = append(r.tombs, tomb{Start: key, End: value, Seq: seq, src: src})
 		default:

@@ -42,6 +42,7 @@ type logGap struct {
 	From, To int64
 	Zero     bool // nothing but NULs
 	Flip     bool // one changed bit, or a changed length, explains it: this is not how a write that was cut off looks
+	After    int  // whole records that begin behind it
 }
 
 // A logScan is what scanLog has seen of a log.
@@ -53,11 +54,15 @@ type logScan struct {
 	Size   int64
 }
 
-// damage returns the first gap that is no cut-off write: something after it says that it was synced, or the log was closed in good order after it, or what is
+// unsyncedMax is how many records a power cut can find in a log that were not synced. The store waits for each commit before it writes the next, but for a few that
+// only tidy up. Pebble's own sync offsets come too low when a commit fills whole blocks.
+const unsyncedMax = 4
+
+// damage returns the first gap that is no cut-off write: something after it says that it was synced, or more records follow than can have been unsynced, or what is
 // there is a chunk with a changed bit. strict says that the log must have been closed, since another was begun after it.
 func (s *logScan) damage(manifest, strict bool) (gap logGap, found bool) {
 	for _, g := range s.Gaps {
-		if g.From < s.Synced || g.Flip || strict || manifest && g.To <= s.End && !g.Zero {
+		if g.From < s.Synced || g.Flip || g.After > unsyncedMax || strict || manifest && g.To <= s.End && !g.Zero {
 			return g, true
 		}
 	}
@@ -192,6 +197,9 @@ func (l *logReader) take(b []byte, part int, off int64) error {
 	if part == partFull || part == partLast {
 		from := l.open
 		l.open = -1
+		for i := range l.scan.Gaps {
+			l.scan.Gaps[i].After++
+		}
 		return l.record(from, l.rec)
 	}
 	return nil
@@ -233,8 +241,8 @@ func (l *logReader) endGap(to int64) {
 // trimGaps takes back a sync offset that no chunk can know of: one beyond what the log holds.
 func (l *logReader) trimGaps() { l.scan.Synced = min(l.scan.Synced, l.scan.End) }
 
-// flipped tells whether one changed bit makes the difference between what b begins with and a chunk of this log. A write that the power cut off does not look
-// so, nor does what an earlier use of the file left.
+// flipped tells whether one changed bit makes the difference between what b begins with and a record of this log. A write that the power cut off does not look so, nor
+// does what an earlier use of the file left. Of records in several chunks it says no: among the many bits of large chunks one is found by chance too often.
 func (l *logReader) flipped(b []byte) bool {
 	head := logHeaderSync
 	switch {
@@ -246,32 +254,33 @@ func (l *logReader) flipped(b []byte) bool {
 	if len(b) < head {
 		return false
 	}
-	if l.num != 0 && binary.LittleEndian.Uint32(b[logHeaderPlain:]) != l.num {
-		return l.flippedNumber(b, head)
+	for _, right := range [][]byte{flippedBody(b, head), flippedLength(b, head)} {
+		if size, part := l.chunk(right); size > 0 && part == partFull && l.decodes(right[head:]) {
+			return true
+		}
 	}
-	return flippedBody(b, head) || flippedLength(b, head)
+	return false
 }
 
-// flippedNumber tells whether b begins with a chunk but for its log number.
-func (l *logReader) flippedNumber(b []byte, head int) bool {
-	size := head + int(binary.LittleEndian.Uint16(b[4:]))
-	if size > len(b) || bits.OnesCount32(binary.LittleEndian.Uint32(b[logHeaderPlain:])^l.num) != 1 {
-		return false
+// decodes tells whether a record is a batch, or an edit of a manifest.
+func (l *logReader) decodes(rec []byte) bool {
+	if l.num == 0 {
+		return newManifestState().edit(rec)
 	}
-	right := append([]byte{}, b[:size]...)
-	binary.LittleEndian.PutUint32(right[logHeaderPlain:], l.num)
-	return checksum(right[6:]) == binary.LittleEndian.Uint32(b)
+	return (&remains{}).addRecord(&origin{}, rec)
 }
 
-// flippedBody takes the length for right: a bit of the checksum or of what it covers has changed.
-func flippedBody(b []byte, head int) bool {
+// flippedBody takes the length for right: a bit of the checksum or of what it covers has changed. It returns the chunk as it was, nil when this is not so.
+func flippedBody(b []byte, head int) []byte {
 	size := head + int(binary.LittleEndian.Uint16(b[4:]))
 	if size > len(b) {
-		return false
+		return nil
 	}
+	right := append([]byte{}, b[:size]...)
 	stored, crc := binary.LittleEndian.Uint32(b), crc32.Checksum(b[6:size], castagnoli)
 	if bits.OnesCount32(cook(crc)^stored) == 1 {
-		return true
+		binary.LittleEndian.PutUint32(right, cook(crc))
+		return right
 	}
 	// A checksum is linear: what a changed bit does to it depends on the bit's distance from the end alone.
 	diff := uncook(stored) ^ crc
@@ -279,27 +288,30 @@ func flippedBody(b []byte, head int) bool {
 	for bit := range effects {
 		effects[bit] = castagnoli[1<<bit]
 	}
-	for range size - 6 {
+	for at := size - 1; at >= 6; at-- {
 		for bit, e := range effects {
 			if e == diff {
-				return true
+				right[at] ^= 1 << bit
+				return right
 			}
 			effects[bit] = castagnoli[byte(e)] ^ e>>8
 		}
 	}
-	return false
+	return nil
 }
 
-// flippedLength takes everything but the length for right: with one of its bits changed back, the checksum matches.
-func flippedLength(b []byte, head int) bool {
+// flippedLength takes everything but the length for right: with one of its bits changed back, the checksum matches. It returns the chunk as it was, or nil.
+func flippedLength(b []byte, head int) []byte {
 	length := binary.LittleEndian.Uint16(b[4:])
 	for bit := range 16 {
 		size := head + int(length^1<<bit)
 		if size <= len(b) && checksum(b[6:size]) == binary.LittleEndian.Uint32(b) {
-			return true
+			right := append([]byte{}, b[:size]...)
+			binary.LittleEndian.PutUint16(right[4:], length^1<<bit)
+			return right
 		}
 	}
-	return false
+	return nil
 }
 
 func allZero(b []byte) bool {

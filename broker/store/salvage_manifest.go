@@ -31,9 +31,13 @@ type manifestState struct {
 	log    *logScan
 }
 
+func newManifestState() *manifestState {
+	return &manifestState{Live: map[uint64]uint64{}, Dead: map[uint64]bool{}, Whole: true}
+}
+
 // readManifest reads a manifest. Whatever it holds is no error: an error is r's.
 func readManifest(r io.Reader) (*manifestState, error) {
-	m := &manifestState{Live: map[uint64]uint64{}, Dead: map[uint64]bool{}, Whole: true}
+	m := newManifestState()
 	scan, err := scanLog(r, 0, func(_ int64, rec []byte) error {
 		if !m.edit(rec) {
 			m.Whole = false
