@@ -93,9 +93,6 @@ func (b *Broker) coalesce(topic string) {
 	}
 }
 
-// enterSubscription adds a change that a Reply, usually SUBACK, waits for.
-func (b *Broker) enterSubscription(c change) { b.enter(c) }
-
 // forgetCopies takes a session that ends out of the store.
 func (b *Broker) forgetCopies(by *Session, st *state) {
 	st.ended = true

@@ -109,9 +109,9 @@ func (j *journal) soon() {
 	}
 }
 
-// enter adds a change.
+// enter adds a change, if its session outlives the process.
 func (b *Broker) enter(c change) {
-	if c.st.num == 0 {
+	if c.st.dur == nil {
 		return
 	}
 	c.st.changed = b.journal.batch

@@ -21,9 +21,7 @@ func (s *Session) SetNote(name string, value []byte) error {
 		return err
 	}
 	defer s.b.mu.Unlock()
-	if s.st.dur != nil {
-		s.b.enter(change{st: s.st, kind: noted, name: name, value: slices.Clone(value)})
-	}
+	s.b.enter(change{st: s.st, kind: noted, name: name, value: slices.Clone(value)})
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 		st.subs[sub.Filter] = &sub
 		b.subs.Set(sub.Filter, st, &sub)
 		b.subsGen++
-		b.enterSubscription(change{st: st, kind: subscribed, sub: &sub})
+		b.enter(change{st: st, kind: subscribed, sub: &sub})
 	}
 	if retained {
 		b.sendRetained(now, s, sub)
@@ -68,7 +68,7 @@ func (s *Session) Unsubscribe(filters []string) ([]mqtt.ReasonCode, error) {
 		delete(s.st.subs, f)
 		s.b.subs.Delete(f, s.st)
 		s.b.subsGen++
-		s.b.enterSubscription(change{st: s.st, kind: unsubscribed, name: f})
+		s.b.enter(change{st: s.st, kind: unsubscribed, name: f})
 	}
 	return reasons, nil
 }
