@@ -24,7 +24,7 @@ type journal struct {
 	coalesce map[string]struct{} // topics whose retained QoS 0 message has changed
 
 	urgent     bool          // somebody waits for something that is not a copy
-	urgentAt   time.Duration // since start: the first time the committer saw that; 0 = not yet
+	urgentAt   time.Duration // since start, and 1 ns more: when the committer saw that first; 0 = not yet
 	lazy       bool          // there is something that nobody waits for
 	lazyAt     time.Duration
 	coalesceAt time.Duration
@@ -150,14 +150,14 @@ func (b *Broker) commitDue(at time.Duration) time.Duration {
 			return
 		}
 		if *since == 0 {
-			*since = max(at, 1)
+			*since = at + 1
 		}
-		if d := max(0, *since+after-at); due < 0 || d < due {
+		if d := max(0, *since-1+after-at); due < 0 || d < due {
 			due = d
 		}
 	}
 	if len(j.copies) > 0 {
-		first := j.copies[0].at
+		first := j.copies[0].at + 1
 		sooner(&first, true, b.commitInterval)
 	}
 	sooner(&j.urgentAt, j.urgent, b.commitInterval)
@@ -270,7 +270,7 @@ func (b *Broker) sealRetained(at time.Duration, batch *store.Batch, all bool) {
 		delete(j.coalesce, topic)
 		write(topic)
 	}
-	if len(j.coalesce) == 0 || !all && j.coalesceAt+b.retainedInterval > at {
+	if len(j.coalesce) == 0 || !all && j.coalesceAt-1+b.retainedInterval > at {
 		return
 	}
 	for topic := range j.coalesce {
