@@ -13,7 +13,7 @@ type Limits struct {
 	StoredMessages int // messages waiting in one durable session, on disk but for a few; default 2,000,000: three weeks of one message a second
 	StoredBytes    int // octets of them; default 1 GiB
 	TotalBytes     int // octets waiting in memory and in flight in all sessions together; default 256 MiB: QoS > 0 is then refused
-	Retained       int // retained messages; default 100,000
+	Retained       int // retained messages, those of $SYS too; default 200,000
 	RetainedBytes  int // octets of them; default 64 MiB
 	Sessions       int // sessions, connected or not; default 200,000
 	Subscriptions  int // subscriptions of one session; default 10,000
@@ -69,7 +69,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.StoredMessages, 2_000_000)
 	def(&l.StoredBytes, 1<<30)
 	def(&l.TotalBytes, 256<<20)
-	def(&l.Retained, 100_000)
+	def(&l.Retained, 200_000)
 	def(&l.RetainedBytes, 64<<20)
 	def(&l.Sessions, 200_000)
 	def(&l.Subscriptions, 10_000)
