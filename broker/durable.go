@@ -46,6 +46,9 @@ func (b *Broker) makeDurable(st *state) {
 		st.num = b.lastNum
 	}
 	b.rewrite(st)
+	if st.will != nil {
+		b.journal.soon() // its client counts on it
+	}
 }
 
 // sessionRecord is st as the store has it.

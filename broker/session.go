@@ -153,6 +153,9 @@ func (s *Session) Close(now time.Time, c Closing) error {
 		st.expiry = *c.SessionExpiry
 	}
 	b.detach(st)
+	if st.will != nil && st.num != 0 {
+		b.journal.soon() // it was published or taken back: neither may come again after a power cut
+	}
 	if !c.Lost {
 		st.will = nil // "The Will Message MUST be removed … once it has been published or the Server has received a DISCONNECT" [MQTT-3.1.2-10]
 	}
