@@ -70,12 +70,3 @@ func (b *Broker) Stop(now time.Time) error {
 	}
 	return err
 }
-
-// Announce publishes a retained value of the broker's own, under $SYS.
-func (b *Broker) Announce(now time.Time, topic, value string) {
-	by := b.hold(Options{})
-	b.mu.Lock()
-	b.distribute(now, by, &Message{Topic: topic, Payload: []byte(value), Retain: true})
-	b.mu.Unlock()
-	by.wake()
-}

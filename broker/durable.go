@@ -70,24 +70,24 @@ func (b *Broker) sessionRecord(st *state) store.Session {
 
 // keepRetained has the topic's present message written, before its publisher is acknowledged at QoS > 0.
 func (b *Broker) keepRetained(m *Message, pub **publication) {
-	switch {
-	case b.store == nil || strings.HasPrefix(m.Topic, "$SYS/"):
-	case m.QoS == 0:
+	if m.QoS == 0 || !b.stores(m.Topic) {
 		b.coalesce(m.Topic)
-	default:
-		if *pub == nil {
-			*pub = new(publication)
-		}
-		(*pub).waits++
-		b.journal.publ = append(b.journal.publ, *pub)
-		b.journal.retained[m.Topic] = struct{}{}
-		b.journal.soon()
+		return
 	}
+	await(pub)
+	b.journal.publ = append(b.journal.publ, *pub)
+	b.journal.retained[m.Topic] = struct{}{}
+	b.journal.soon()
+}
+
+// stores reports whether the topic's retained message outlives the process: under $SYS the broker speaks of itself as it is now.
+func (b *Broker) stores(topic string) bool {
+	return b.store != nil && !strings.HasPrefix(topic, "$SYS/")
 }
 
 // coalesce has the topic's retained message written some time.
 func (b *Broker) coalesce(topic string) {
-	if b.store == nil || strings.HasPrefix(topic, "$SYS/") {
+	if !b.stores(topic) {
 		return
 	}
 	b.journal.coalesce[topic] = struct{}{}
@@ -102,7 +102,7 @@ func (b *Broker) forgetCopies(by *Session, st *state) {
 	delete(b.waiting, st)
 	if st.written {
 		b.journal.ended = append(b.journal.ended, st.num)
-		b.journal.later(true)
+		b.journal.later()
 	}
 	d := st.dur
 	if d == nil {

@@ -94,8 +94,8 @@ func (j *journal) wait() <-chan struct{} {
 }
 
 // later has whatever the caller has entered written within lazyInterval.
-func (j *journal) later(entered bool) {
-	if entered && !j.lazy {
+func (j *journal) later() {
+	if !j.lazy {
 		j.lazy = true
 		j.wake()
 	}
@@ -116,16 +116,17 @@ func (b *Broker) enter(c change) {
 	}
 	c.st.changed = b.journal.batch
 	b.journal.changes = append(b.journal.changes, c)
-	b.journal.later(true)
+	b.journal.later()
 }
 
-// touch lists a session with copies to be removed.
-func (b *Broker) touch(st *state) bool {
+// remove has a copy that the store has taken out of it some time.
+func (b *Broker) remove(st *state, k *kept) {
+	st.dur.removed = append(st.dur.removed, store.Removed{Seq: k.seq, Body: k.body})
 	if !st.touched {
 		st.touched = true
 		b.journal.finished = append(b.journal.finished, st)
+		b.journal.later()
 	}
-	return true
 }
 
 // rewrite has a session's record written, if it has one.
@@ -133,7 +134,7 @@ func (b *Broker) rewrite(st *state) {
 	if st.num != 0 && !st.rewritten {
 		st.rewritten = true
 		b.journal.sessions = append(b.journal.sessions, st)
-		b.journal.later(true)
+		b.journal.later()
 	}
 }
 
@@ -285,14 +286,9 @@ func (b *Broker) secured(by *Session, st *state) {
 		st.dur.starved = false
 		b.load(st)
 	}
-	o := st.owner
-	if !st.blocked || o == nil {
-		return
-	}
-	st.blocked = false
-	if !o.awake && o.waker != nil {
-		o.awake = true
-		by.wakes.add(o.waker)
+	if o := st.owner; st.blocked && o != nil {
+		st.blocked = false
+		o.rouse(by)
 	}
 }
 

@@ -75,6 +75,14 @@ type publication struct {
 	waits     int    // what has to become safe, or to be done with, before it is acknowledged
 }
 
+// await has a publication, which it makes if there is none yet, wait for one thing more.
+func await(p **publication) {
+	if *p == nil {
+		*p = new(publication)
+	}
+	(*p).waits++
+}
+
 // settle takes one of what p waits for away.
 func (b *Broker) settle(by *Session, p *publication) {
 	if p == nil {
@@ -116,10 +124,7 @@ func (b *Broker) unlock() {
 
 // keep numbers q, which is for a durable session, enters it in the journal and reports whether it also stays in memory.
 func (b *Broker) keep(now time.Time, st *state, q *queued, p **publication) (inMemory bool) {
-	if *p == nil {
-		*p = new(publication)
-	}
-	(*p).waits++
+	await(p)
 	d := st.dur
 	size := uint64(q.msg.size())
 	inMemory = d.stored() == 0 && b.roomFor(now, st, int(size))
@@ -156,8 +161,7 @@ func (b *Broker) done(by *Session, st *state, k *kept) {
 		b.settle(by, k.pub)
 	}
 	if was > fresh {
-		st.dur.removed = append(st.dur.removed, store.Removed{Seq: k.seq, Body: k.body})
-		b.journal.later(b.touch(st))
+		b.remove(st, k)
 	}
 }
 

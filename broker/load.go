@@ -100,9 +100,8 @@ func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint
 	case st.queue.len() == 0:
 		d.starved = true
 	}
-	if o := st.owner; d.loaded > before && o != nil && !o.awake && o.waker != nil {
-		o.awake = true
-		by.wakes.add(o.waker)
+	if o := st.owner; d.loaded > before && o != nil {
+		o.rouse(by)
 	}
 }
 

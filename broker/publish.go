@@ -221,10 +221,7 @@ func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued, pub **
 	if o == nil {
 		return nil
 	}
-	if !o.awake && o != by && o.waker != nil {
-		o.awake = true
-		by.wakes.add(o.waker)
-	}
+	o.rouse(by)
 	if st.busy() && o != by && now.Sub(o.prompt) < stalledAfter {
 		if st.room == nil {
 			st.room = make(chan struct{})

@@ -104,11 +104,7 @@ func (r *restorer) lost(st *state) {
 func (r *restorer) subscription(num uint32, s store.Subscription) error {
 	if st := r.sessions[num]; st != nil {
 		sub := Subscription(s)
-		if st.subs == nil {
-			st.subs = make(map[string]*Subscription)
-		}
-		st.subs[sub.Filter] = &sub
-		r.b.subs.Set(sub.Filter, st, &sub)
+		r.b.setSubscription(st, &sub)
 	}
 	return nil
 }
@@ -231,9 +227,7 @@ func (r *restorer) wasSent(st *state, q queued) {
 
 func (r *restorer) retained(rec *store.Message) error {
 	m := r.b.message(rec)
-	if _, had := r.b.retained.Get(m.Topic); !had {
-		r.b.retained.Set(m.Topic, m)
-		r.b.retainedBytes += m.size()
-	}
+	r.b.retained.Set(m.Topic, m)
+	r.b.retainedBytes += m.size()
 	return nil
 }

@@ -134,6 +134,14 @@ func (s *Session) wake() {
 	}
 }
 
+// rouse has the front end woken for deliveries when by's verb is over, unless it was already or the verb is its own.
+func (s *Session) rouse(by *Session) {
+	if !s.awake && s != by && s.waker != nil {
+		s.awake = true
+		by.wakes.add(s.waker)
+	}
+}
+
 // Closing says how a front end leaves a session.
 type Closing struct {
 	// Lost: the client is gone without a word; its will is published, after its delay.

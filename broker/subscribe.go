@@ -38,12 +38,8 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 	if retained && b.overfull(st) {
 		return mqtt.QuotaExceeded
 	}
-	if st.subs == nil {
-		st.subs = make(map[string]*Subscription)
-	}
 	if old == nil || *old != sub {
-		st.subs[sub.Filter] = &sub
-		b.subs.Set(sub.Filter, st, &sub)
+		b.setSubscription(st, &sub)
 		b.subsGen++
 		b.enter(change{st: st, kind: subscribed, sub: &sub})
 	}
@@ -51,6 +47,14 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 		b.sendRetained(now, s, sub)
 	}
 	return mqtt.ReasonCode(sub.QoS)
+}
+
+func (b *Broker) setSubscription(st *state, sub *Subscription) {
+	if st.subs == nil {
+		st.subs = make(map[string]*Subscription)
+	}
+	st.subs[sub.Filter] = sub
+	b.subs.Set(sub.Filter, st, sub)
 }
 
 // Unsubscribe removes subscriptions and returns one reason per filter.

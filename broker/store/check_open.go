@@ -11,9 +11,7 @@ import (
 
 // openToRead opens the store in a directory for the tools that only read. It changes nothing on disk. Errors are those of Open, and a sentence when there is no store.
 func openToRead(o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, tune: o.tune}
-	s.defaults()
-	s.disk = &disk{FS: s.fs, patience: patience{log: s.log, files: s.fs, dir: s.dir, closing: make(chan struct{})}}
+	s := newStore(o)
 	if err := s.isThere(); err != nil {
 		return nil, err
 	}

@@ -60,9 +60,7 @@ const memoryDir = "midge"
 //
 // Errors are ErrLocked in a sentence that names the directory, *NewerError, *DamageError, or what the operating system says.
 func Open(o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, tune: o.tune, steps: o.steps, refs: map[uint64]uint32{}, marks: map[uint32]marks{}}
-	s.defaults()
-	s.disk = &disk{FS: s.fs, patience: patience{log: s.log, files: s.fs, dir: s.dir, closing: make(chan struct{})}}
+	s := newStore(o)
 	if err := s.checkMark(); err != nil {
 		return nil, err
 	}
@@ -83,6 +81,14 @@ func Open(o Options) (*Store, error) {
 	s.space.ctx, s.space.cancel = context.WithCancel(context.Background())
 	s.disk.check()
 	return s, nil
+}
+
+// newStore is a store that is not open yet.
+func newStore(o Options) *Store {
+	s := &Store{dir: o.Dir, fs: o.FS, log: o.Log, fatal: o.Fatal, tune: o.tune, steps: o.steps, refs: map[uint64]uint32{}, marks: map[uint32]marks{}}
+	s.defaults()
+	s.disk = &disk{FS: s.fs, patience: patience{log: s.log, files: s.fs, dir: s.dir, closing: make(chan struct{})}}
+	return s
 }
 
 func (s *Store) openAndLoad(lock *pebble.Lock) error {
