@@ -34,7 +34,7 @@ func TestConnectionAcceptedWhileTheServerEnds(t *testing.T) {
 		h := &house{t: t, ctx: ctx, broker: broker.New(broker.Limits{}), pipes: make(chan net.Conn)}
 		server := New(h.broker, Config{}, slog.New(slog.DiscardHandler))
 		done := make(chan error)
-		go func() { done <- server.Serve(ctx, h) }()
+		go func() { done <- server.Serve(ctx, h, Policy{}) }()
 		mine, theirs := net.Pipe()
 		h.pipes <- &lateConn{theirs, func() {
 			cancel()
@@ -57,7 +57,7 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() {
-		done <- New(broker.New(broker.Limits{}), Config{}, slog.New(slog.DiscardHandler)).Serve(context.Background(), l)
+		done <- New(broker.New(broker.Limits{}), Config{}, slog.New(slog.DiscardHandler)).Serve(context.Background(), l, Policy{})
 	}()
 	c := dialTCP(t, l.Addr().String()).connect(mqtt.Connect{Version: mqtt.V5, ClientID: "c", CleanStart: true})
 	l.Close()
@@ -89,7 +89,7 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 		h := &house{t: t, ctx: ctx, broker: broker.New(broker.Limits{}), pipes: make(chan net.Conn)}
 		done := make(chan error)
 		server := New(h.broker, Config{}, slog.New(slog.NewTextHandler(&log, nil)))
-		go func() { done <- server.Serve(ctx, &failing{h, 50, 50}) }()
+		go func() { done <- server.Serve(ctx, &failing{h, 50, 50}, Policy{}) }()
 		h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "a", CleanStart: true})
 		h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "b", CleanStart: true})
 		cancel()
@@ -99,5 +99,19 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 		if n := strings.Count(log.String(), "accept failed"); n != 3 {
 			t.Errorf("each row of failures is logged once, so 3 times: got %d", n)
 		}
+	})
+}
+
+// TestPolicyIsReplaced gives a listener that is served another policy.
+func TestPolicyIsReplaced(t *testing.T) {
+	in(t, Policy{MaximumPacketSize: 100}, broker.Limits{}, func(h *house) {
+		before := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "before", CleanStart: true})
+		h.listener.SetPolicy(Policy{MaximumPacketSize: 200})
+		after := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "after", CleanStart: true})
+		large := string(make([]byte, 150))
+		after.publish("t", large, 1, 1)
+		after.want("a connection that comes after the change may do what the new policy allows", 0x40, 2, 0, 1)
+		before.publish("t", large, 1, 1)
+		before.wantClosed("one that came before keeps its own")
 	})
 }

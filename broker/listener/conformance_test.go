@@ -62,7 +62,7 @@ func TestConformance(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("the conformance data is not beside this checkout")
 	}
-	addr := serve(t, Config{})
+	addr := serve(t, Policy{})
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -92,7 +92,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func serve(t *testing.T, cfg Config) (addr string) {
+func serve(t *testing.T, policy Policy) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -101,7 +101,7 @@ func serve(t *testing.T, cfg Config) (addr string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := broker.New(broker.Limits{})
 	done := make(chan error, 2)
-	go func() { done <- New(b, cfg, slog.New(slog.DiscardHandler)).Serve(ctx, l) }()
+	go func() { done <- New(b, Config{}, slog.New(slog.DiscardHandler)).Serve(ctx, l, policy) }()
 	go func() { done <- b.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()

@@ -31,10 +31,13 @@ type wire interface {
 
 // conn is one client's connection, whatever carries it. Its reader hands in what arrives (handle) and asks when it must be looked at (due).
 type conn struct {
-	server *Server
-	ctx    context.Context
-	wire   wire
-	peer   net.Addr
+	server   *Server
+	listener *Listener // where it came in
+	policy   *Policy   // of the listener when it came in
+	ctx      context.Context
+	wire     wire
+	peer     net.Addr
+	identity string // the user name that the transport vouches for, from a verified client certificate; "" = none
 
 	// Owned by the reader.
 	session   *broker.Session // nil before CONNECT

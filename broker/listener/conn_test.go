@@ -16,23 +16,25 @@ import (
 
 // house is a server in a synctest bubble with in-memory connections.
 type house struct {
-	t      *testing.T
-	broker *broker.Broker
-	server *Server
-	ctx    context.Context
-	end    func() // stops the server and waits for it
-	pipes  chan net.Conn
+	t        *testing.T
+	broker   *broker.Broker
+	server   *Server
+	listener *Listener
+	ctx      context.Context
+	end      func() // stops the server and waits for it
+	pipes    chan net.Conn
 }
 
 // in runs f in a bubble with a server, which must have ended without a goroutine left when f is done.
-func in(t *testing.T, cfg Config, limits broker.Limits, f func(*house)) {
+func in(t *testing.T, policy Policy, limits broker.Limits, f func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{t: t, broker: broker.New(limits), pipes: make(chan net.Conn)}
-		h.server = New(h.broker, cfg, slog.New(slog.DiscardHandler))
+		h.server = New(h.broker, Config{}, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(context.Background())
 		h.ctx = ctx
 		done := make(chan struct{}, 2)
-		go func() { h.server.Serve(ctx, h); done <- struct{}{} }()
+		h.listener = h.server.Listener(h, policy)
+		go func() { h.listener.Serve(ctx); done <- struct{}{} }()
 		go func() { h.broker.Run(ctx); done <- struct{}{} }()
 		h.end = func() {
 			cancel()
@@ -139,7 +141,7 @@ func (c *client) publish(topic, payload string, qos mqtt.QoS, id uint16) {
 }
 
 func TestKeepAlive(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		watcher := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "watcher", CleanStart: true})
 		watcher.subscribe("will", 0)
 		c := h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true, KeepAlive: 10, Will: &mqtt.Will{Topic: "will", Payload: []byte("x")}})
@@ -159,7 +161,7 @@ func TestKeepAlive(t *testing.T) {
 }
 
 func TestConnectMustComeInTime(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		c := h.dial(mqtt.V311)
 		c.send([]byte{0x10, 20, 0, 4})
 		time.Sleep(connectTimeout - time.Second)
@@ -170,7 +172,7 @@ func TestConnectMustComeInTime(t *testing.T) {
 }
 
 func TestTakeOver(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		first := h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true})
 		h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true})
 		first.want("the client whose session is taken over is told", 0xE0, 1, byte(mqtt.SessionTakenOver))
@@ -179,7 +181,7 @@ func TestTakeOver(t *testing.T) {
 }
 
 func TestShutdownTellsClientsAndFiresNoWill(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		c := h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true, Will: &mqtt.Will{Topic: "will", Payload: []byte("x"), Retain: true}})
 		h.end()
 		h.end = func() {}
@@ -192,7 +194,7 @@ func TestShutdownTellsClientsAndFiresNoWill(t *testing.T) {
 
 // TestSlowSubscriber floods a subscriber that does not read: the publisher is slowed at first, then goes on; another subscriber gets everything.
 func TestSlowSubscriber(t *testing.T) {
-	in(t, Config{}, broker.Limits{QueueMessages: 5_000}, func(h *house) {
+	in(t, Policy{}, broker.Limits{QueueMessages: 5_000}, func(h *house) {
 		mine, theirs := net.Pipe()
 		h.pipes <- theirs
 		stuck := mqtt.Connect{Version: mqtt.V311, ClientID: "stuck", CleanStart: true}
@@ -233,7 +235,7 @@ func TestSlowSubscriber(t *testing.T) {
 }
 
 func TestPacketTooLargeForClient(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		props := &mqtt.Properties{MaximumPacketSize: 40}
 		props.Mark(mqtt.PropMaximumPacketSize)
 		c := h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true, Props: props})
@@ -250,7 +252,7 @@ func TestPacketTooLargeForClient(t *testing.T) {
 }
 
 func TestQuotaWithoutReasonCodes(t *testing.T) {
-	in(t, Config{}, broker.Limits{TotalBytes: 1}, func(h *house) {
+	in(t, Policy{}, broker.Limits{TotalBytes: 1}, func(h *house) {
 		sub := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "sub", CleanStart: true})
 		sub.subscribe("t", 1)
 		v3 := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "v3", CleanStart: true})
@@ -263,7 +265,7 @@ func TestQuotaWithoutReasonCodes(t *testing.T) {
 }
 
 func TestTopicAlias(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		c := h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true})
 		c.subscribe("#", 0)
 		alias := func(topic string, alias uint16) {
@@ -288,7 +290,7 @@ func TestTopicAlias(t *testing.T) {
 // TestManyPackets cuts a stream of packets into reads of every size: what comes out does not depend on it.
 func TestManyPackets(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 7, 100, 70_000} {
-		in(t, Config{}, broker.Limits{}, func(h *house) {
+		in(t, Policy{}, broker.Limits{}, func(h *house) {
 			c := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "c", CleanStart: true})
 			c.subscribe("#", 0)
 			var stream []byte
@@ -329,7 +331,7 @@ func TestManyPackets(t *testing.T) {
 }
 
 func TestPacketLargerThanAllowed(t *testing.T) {
-	in(t, Config{MaximumPacketSize: 1000}, broker.Limits{}, func(h *house) {
+	in(t, Policy{MaximumPacketSize: 1000}, broker.Limits{}, func(h *house) {
 		c := h.dial(mqtt.V5).connect(mqtt.Connect{ClientID: "c", CleanStart: true})
 		c.send([]byte{0x30, 0xFF, 0x7F})
 		c.want("a packet is refused by its header, before its body is taken in", 0xE0, 1, byte(mqtt.PacketTooLarge))

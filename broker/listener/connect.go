@@ -85,7 +85,7 @@ func (c *conn) accept(p *mqtt.Connect) error {
 	if err != nil {
 		return c.refuse(mqtt.QuotaExceeded, "CONNECT refused: "+err.Error())
 	}
-	ack := mqtt.Connack{SessionPresent: present && !p.CleanStart, Props: c.server.properties(p, o.ClientID)}
+	ack := mqtt.Connack{SessionPresent: present && !p.CleanStart, Props: c.properties(p, o.ClientID)}
 	hello := ack.Append(nil, c.version)
 	if c.packetMax != 0 && len(hello) > int(c.packetMax) {
 		session.Close(now, broker.Closing{})
@@ -140,11 +140,11 @@ func (s *Server) assignID(now time.Time) string {
 }
 
 // properties tells an MQTT 5 client what the server does and does not do.
-func (s *Server) properties(p *mqtt.Connect, id string) *mqtt.Properties {
+func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	if p.Version != mqtt.V5 {
 		return nil
 	}
-	props := &mqtt.Properties{TopicAliasMaximum: s.cfg.TopicAliasMaximum, MaximumPacketSize: s.cfg.MaximumPacketSize, ReceiveMaximum: s.cfg.ReceiveMaximum}
+	props := &mqtt.Properties{TopicAliasMaximum: c.policy.TopicAliasMaximum, MaximumPacketSize: c.policy.MaximumPacketSize, ReceiveMaximum: c.policy.ReceiveMaximum}
 	props.Mark(mqtt.PropTopicAliasMaximum)
 	props.Mark(mqtt.PropMaximumPacketSize)
 	props.Mark(mqtt.PropReceiveMaximum)

@@ -95,7 +95,7 @@ func serveTwice(t *testing.T) (addrs [2]string) {
 			t.Fatal(err)
 		}
 		addrs[i] = l.Addr().String()
-		served.Go(func() { s.Serve(ctx, l) })
+		served.Go(func() { s.Serve(ctx, l, Policy{}) })
 	}
 	return addrs
 }

@@ -28,7 +28,7 @@ func FuzzConnection(f *testing.F) {
 		if v < mqtt.V31 || v > mqtt.V5 || len(octets) > 4096 {
 			return
 		}
-		in(t, Config{MaximumPacketSize: 2048}, broker.Limits{Subscriptions: 10}, func(h *house) {
+		in(t, Policy{MaximumPacketSize: 2048}, broker.Limits{Subscriptions: 10}, func(h *house) {
 			other := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "not the fuzzed one", CleanStart: true})
 			other.subscribe("other", 0)
 			c := h.dial(v)

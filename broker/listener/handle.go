@@ -23,7 +23,7 @@ func (c *conn) handle(ws *workspace) error {
 	b := ws.buf
 	for {
 		h, err := mqtt.ParseHeader(b)
-		if err == nil && h.Length > int(c.server.cfg.MaximumPacketSize) {
+		if err == nil && h.Length > int(c.policy.MaximumPacketSize) {
 			err = &mqtt.Error{Reason: mqtt.PacketTooLarge, Text: "packet is larger than the maximum packet size"}
 		}
 		if errors.Is(err, mqtt.ErrIncomplete) || err == nil && len(b) < h.Total() {
@@ -137,7 +137,7 @@ func (c *conn) topicFault(name string) mqtt.ReasonCode {
 
 // resolve sets or looks up a topic alias (MQTT 5 §3.3.2.3.4).
 func (c *conn) resolve(alias uint16, name string) (string, error) {
-	if alias > c.server.cfg.TopicAliasMaximum {
+	if alias > c.policy.TopicAliasMaximum {
 		return "", &mqtt.Error{Reason: mqtt.TopicAliasInvalid, Text: "PUBLISH: topic alias is above the maximum"}
 	}
 	if name == "" {
@@ -207,7 +207,7 @@ func (c *conn) publishAll(in []broker.Inbound) error {
 	if busy != nil {
 		c.busy = busy
 	}
-	if c.version == mqtt.V5 && c.session.Receiving() > int(c.server.cfg.ReceiveMaximum) {
+	if c.version == mqtt.V5 && c.session.Receiving() > int(c.policy.ReceiveMaximum) {
 		// "The Client MUST NOT send more than Receive Maximum QoS 1 and QoS 2 PUBLISH packets for which it has not received
 		// PUBACK, PUBCOMP, or PUBREC with a Reason Code of 128 or greater" [MQTT-3.3.4-7]
 		return &mqtt.Error{Reason: mqtt.ReceiveMaximumExceeded, Text: "receive maximum exceeded"}

@@ -35,7 +35,7 @@ func awake(t *testing.T, f func(*house)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.ctx = ctx
 	done := make(chan struct{})
-	go func() { h.server.Serve(ctx, h); close(done) }()
+	go func() { h.server.Serve(ctx, h, Policy{}); close(done) }()
 	h.end = func() {
 		cancel()
 		<-done
@@ -66,7 +66,7 @@ func TestSilenceWhileNobodyListens(t *testing.T) {
 
 // TestAnswersThatNobodyTakes sends PINGREQs without end to a server that cannot answer.
 func TestAnswersThatNobodyTakes(t *testing.T) {
-	in(t, Config{}, broker.Limits{}, func(h *house) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		c := h.mute(mqtt.Connect{Version: mqtt.V311, ClientID: "c"})
 		const all = 20 * answersMax
 		pings := bytes.Repeat(mqtt.AppendPingreq(nil), 64)
@@ -124,7 +124,8 @@ func (s *sink) fail()   {}
 
 // bare is a connection that has a session and no shell.
 func bare(t *testing.T, b *broker.Broker, id string, w wire) *conn {
-	c := &conn{server: New(b, Config{}, slog.New(slog.DiscardHandler)), ctx: context.Background(), wire: w, lastRead: time.Now()}
+	server := New(b, Config{}, slog.New(slog.DiscardHandler))
+	c := &conn{server: server, policy: Policy{}.withDefaults(), ctx: context.Background(), wire: w, lastRead: time.Now()}
 	feed(t, c, connectPacket(mqtt.V311, id), 1000)
 	return c
 }

@@ -78,7 +78,7 @@ func connectPacket(v mqtt.Version, id string) []byte {
 }
 
 func TestLastWordsArriveThoughInputIsUnread(t *testing.T) {
-	c := dialTCP(t, serve(t, Config{}))
+	c := dialTCP(t, serve(t, Policy{}))
 	c.Write(append(connectPacket(mqtt.V5, "c"), 0xF1, 0))
 	if _, err := c.Write(make([]byte, 4<<20)); err != nil { // much more than one read
 		t.Errorf("what the client still sends is taken, or the connection would be reset: %v", err)
@@ -103,7 +103,7 @@ func TestWhatCameBeforeTheEndIsAnswered(t *testing.T) {
 		{"a packet that no client sends", []byte{0xD0, 0}, []byte{0xE0, 1, byte(mqtt.ProtocolError)}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			addr := serve(t, Config{})
+			addr := serve(t, Policy{})
 			watcher := dialTCP(t, addr).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "watcher", CleanStart: true}).subscribe("t", 0)
 			c := dialTCP(t, addr)
 			var all []byte
@@ -143,7 +143,7 @@ func TestWhatCameBeforeTheEndIsAnswered(t *testing.T) {
 }
 
 func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
-	c := dialTCP(t, serve(t, Config{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "c", CleanStart: true})
+	c := dialTCP(t, serve(t, Policy{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "c", CleanStart: true})
 	c.Write(publishPacket(c.v, "t", "x", 1, 7))
 	c.CloseWrite()
 	c.want("a client that has ended its side only is answered", 0x40, 2, 0, 7)
@@ -151,7 +151,7 @@ func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
 }
 
 func TestLargePacketsBothWays(t *testing.T) {
-	addr := serve(t, Config{})
+	addr := serve(t, Policy{})
 	c := dialTCP(t, addr).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "c", CleanStart: true}).subscribe("t", 1)
 	large := string(bytes.Repeat([]byte("midge"), 399_990)) // 2 MB less a little
 	const n = 5
@@ -183,7 +183,7 @@ func TestLargePacketsBothWays(t *testing.T) {
 
 // TestPingsWithoutListening sends PINGREQ and takes no answer: the server stops reading, and goes on when the answers are taken.
 func TestPingsWithoutListening(t *testing.T) {
-	c := dialTCP(t, serve(t, Config{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "c", CleanStart: true})
+	c := dialTCP(t, serve(t, Policy{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "c", CleanStart: true})
 	c.SetReadBuffer(64 << 10)
 	pings := bytes.Repeat(mqtt.AppendPingreq(nil), 32<<10)
 	c.SetWriteDeadline(time.Now().Add(time.Second))
@@ -206,7 +206,7 @@ func TestPingsWithoutListening(t *testing.T) {
 
 // TestIdleConnections holds connections that do nothing, pings on each, and looks at what they cost.
 func TestIdleConnections(t *testing.T) {
-	addr := serve(t, Config{})
+	addr := serve(t, Policy{})
 	const n = 2000
 	before := runtime.NumGoroutine()
 	clients := make([]*tcpClient, n)

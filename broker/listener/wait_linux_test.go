@@ -23,8 +23,8 @@ func TestFewProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, procs := range []int{1, 2} {
 		runtime.GOMAXPROCS(procs)
-		a := dialTCP(t, serve(t, Config{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "a", CleanStart: true})
-		b := dialTCP(t, serve(t, Config{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "b", CleanStart: true})
+		a := dialTCP(t, serve(t, Policy{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "a", CleanStart: true})
+		b := dialTCP(t, serve(t, Policy{})).connect(mqtt.Connect{Version: mqtt.V311, ClientID: "b", CleanStart: true})
 		u := dialEcho(t)
 		const rounds = 200
 		for range rounds {
@@ -107,7 +107,7 @@ func (s *Server) byHand(t *testing.T, ctx context.Context, l *loop) (mine *tcpCl
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{server: s, ctx: ctx, lastRead: time.Now()}
+	c := &conn{server: s, policy: Policy{}.withDefaults(), ctx: ctx, lastRead: time.Now()}
 	s.admit()
 	l.take(c, nc)()
 	return mine, c

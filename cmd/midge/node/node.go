@@ -88,7 +88,7 @@ func (n *Node) listen(l config.Listener) error {
 	}
 	n.undo = append(n.undo, func() { nl.Close() })
 	n.log.Info("listening for MQTT", "address", nl.Addr().String())
-	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl) })
+	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl, listener.Policy{Name: l.Address}) })
 	return nil
 }
 

@@ -1,0 +1,126 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"midge/broker/mqtt"
+)
+
+// A Listener is one place where clients come in, with the policy for those who do.
+type Listener struct {
+	server *Server
+	net    net.Listener
+	policy atomic.Pointer[Policy]
+}
+
+// Listener makes one of a net.Listener, whose connections are the server's once Serve is called.
+func (s *Server) Listener(nl net.Listener, p Policy) *Listener {
+	l := &Listener{server: s, net: nl}
+	l.SetPolicy(p)
+	return l
+}
+
+// SetPolicy replaces the policy. A connection keeps the one that it came in under. Any goroutine may call it, also while l is served.
+func (l *Listener) SetPolicy(p Policy) { l.policy.Store(p.withDefaults()) }
+
+// Policy is what new connections come in under now. It is not to be changed.
+func (l *Listener) Policy() *Policy { return l.policy.Load() }
+
+// Serve serves a net.Listener as Listener.Serve does.
+func (s *Server) Serve(ctx context.Context, nl net.Listener, p Policy) error {
+	return s.Listener(nl, p).Serve(ctx)
+}
+
+// Serve accepts connections until ctx ends or the net.Listener is closed, then closes it and its connections and returns when they have ended.
+func (l *Listener) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	a := acceptor{Listener: l, ctx: ctx}
+	defer a.all.Wait()
+	defer cancel()
+	if _, sockets := l.net.(syscall.Conn); sockets {
+		var err error
+		if a.loop, err = newLoop(ctx, l.server); err == nil {
+			a.all.Go(a.loop.run)
+		} else if !errors.Is(err, errors.ErrUnsupported) {
+			l.net.Close()
+			return err
+		}
+	}
+	a.all.Go(func() {
+		<-ctx.Done()
+		l.net.Close()
+		l.server.disconnectAll(ctx)
+	})
+	return a.run()
+}
+
+// acceptor is a Listener while it is served.
+type acceptor struct {
+	*Listener
+	ctx  context.Context
+	all  sync.WaitGroup // goroutines
+	loop *loop          // nil: every connection has a goroutine
+}
+
+func (a *acceptor) run() error {
+	failing := false
+	for {
+		nc, err := a.net.Accept()
+		switch {
+		case err == nil && a.ctx.Err() != nil:
+			nc.Close()
+			return nil
+		case a.ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			if !failing { // said once, not ten times a second
+				a.server.log.Warn("accept failed: trying again", "err", err)
+			}
+			failing = true
+			// Out of file descriptors, most likely: it passes when a connection ends.
+			sleep(a.ctx, 100*time.Millisecond)
+			continue
+		}
+		failing = false
+		a.accept(nc)
+	}
+}
+
+// accept gives a connection to the loop, or to a goroutine of its own when it is no plain socket.
+func (a *acceptor) accept(nc net.Conn) {
+	c := &conn{server: a.server, listener: a.Listener, policy: a.Policy(), ctx: a.ctx, peer: nc.RemoteAddr(), lastRead: time.Now()}
+	if !a.server.admit() {
+		a.server.log.Warn("connection refused: too many", "peer", c.peer)
+		nc.Close()
+		return
+	}
+	start := a.loop.take(c, nc)
+	if start == nil {
+		st := newStream(c, nc)
+		c.wire = st
+		start = func() { a.all.Go(st.serve) }
+	}
+	a.server.list(c) // only now: whoever finds it there may use its wire
+	start()
+	if a.ctx.Err() != nil { // disconnectAll may have looked before it was listed
+		c.disconnect(mqtt.ServerShuttingDown)
+	}
+}
+
+// sleep waits d, or less when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

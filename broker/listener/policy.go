@@ -1,0 +1,23 @@
+package listener
+
+// Policy is what the connections of one listener have in common. The zero value of a field means its default. A Policy in use is not changed.
+type Policy struct {
+	Name string // of the listener, for people
+
+	MaximumPacketSize uint32 // octets of the largest packet accepted; default 2,000,000
+	ReceiveMaximum    uint16 // QoS 2 messages that a client may have open; default 20, announced in MQTT 5
+	TopicAliasMaximum uint16 // default 10
+}
+
+func (p Policy) withDefaults() *Policy {
+	if p.MaximumPacketSize == 0 {
+		p.MaximumPacketSize = 2_000_000
+	}
+	if p.ReceiveMaximum == 0 {
+		p.ReceiveMaximum = 20
+	}
+	if p.TopicAliasMaximum == 0 {
+		p.TopicAliasMaximum = 10
+	}
+	return &p
+}
