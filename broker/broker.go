@@ -99,8 +99,9 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	}
 	s = b.hold(o)
 	b.mu.Lock()
-	if st := b.sessions[o.ClientID]; st != nil {
-		b.reopen(now, s, st, o.CleanStart)
+	before := b.sessions[o.ClientID]
+	if before != nil {
+		b.reopen(now, s, before, o.CleanStart)
 	}
 	st := b.sessions[o.ClientID]
 	if st == nil && len(b.sessions) >= b.limits.Sessions {
@@ -112,8 +113,11 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	if st == nil {
 		st = &state{id: o.ClientID}
 		b.sessions[o.ClientID] = st
+		if before != nil && before.written {
+			st.changed = b.journal.batch // a power cut must not bring back what its client has ended
+		}
 	}
-	b.attach(now, s, st, o)
+	b.attach(now, s, st, o, present)
 	b.unlock()
 	s.wake()
 	return s, present, nil
@@ -151,7 +155,8 @@ func (b *Broker) takeOver(now time.Time, by *Session, st *state) {
 	}
 }
 
-func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
+// attach gives a session to a front end. What its client may count on after CONNACK, its will and its expiry, is safe when a Reply comes out.
+func (b *Broker) attach(now time.Time, s *Session, st *state, o Options, present bool) {
 	s.st, s.traffic, s.prompt = st, b.trafficOf(o.Protocol), now
 	s.receiveMaximum = int(o.ReceiveMaximum)
 	if s.receiveMaximum == 0 {
@@ -161,9 +166,10 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options) {
 	if s.pullBytes == 0 {
 		s.pullBytes = math.MaxInt
 	}
+	counts := o.Will != nil || st.will != nil || present && st.expiry != o.SessionExpiry
 	st.owner, st.will, st.expiry, st.access = s, o.Will, o.SessionExpiry, o.Access
 	st.username, st.connectionless = o.Username, o.Connectionless
-	b.makeDurable(st)
+	b.makeDurable(st, counts)
 	s.resume()
 	b.connected++
 	b.deadlines.set(st, time.Time{})

@@ -33,7 +33,8 @@ func (b *Broker) sinceStart(now time.Time) time.Duration { return now.Sub(b.cloc
 func (b *Broker) inMemory() int { return b.queuedBytes + b.inflightBytes + b.journal.bytes }
 
 // makeDurable gives a session that has a front end its record in the store, if it is to have one: because it outlives the process, or because its will does.
-func (b *Broker) makeDurable(st *state) {
+// When its client counts on what has changed, its answers wait until that is safe.
+func (b *Broker) makeDurable(st *state, counts bool) {
 	if b.store == nil {
 		return
 	}
@@ -46,8 +47,9 @@ func (b *Broker) makeDurable(st *state) {
 		st.num = b.lastNum
 	}
 	b.rewrite(st)
-	if st.will != nil {
-		b.journal.soon() // its client counts on it
+	if counts && st.num != 0 {
+		st.changed = b.journal.batch
+		b.journal.soon()
 	}
 }
 

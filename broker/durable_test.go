@@ -96,6 +96,59 @@ func TestReplyWaitsForWhatItPromises(t *testing.T) {
 	}
 }
 
+// TestConnackWaitsForWhatItPromises says what a client may count on once it has CONNACK.
+func TestConnackWaitsForWhatItPromises(t *testing.T) {
+	will := func(o *Options) { o.Will = &Will{Message: &Message{Topic: "w", QoS: 1, Payload: []byte("lost")}} }
+	clean := func(o *Options) { o.CleanStart, o.SessionExpiry = true, 0 }
+	longer := func(o *Options) { o.SessionExpiry = 7200 }
+	for _, row := range []struct {
+		name   string
+		change []func(*Options)
+		waits  bool
+	}{
+		{"a session that goes on as it was", nil, false},
+		{"a will", []func(*Options){will}, true},
+		{"a will of a session that ends with its connection", []func(*Options){clean, will}, true},
+		{"the end of the session before", []func(*Options){clean}, true},
+		{"a longer life of the session", []func(*Options){longer}, true},
+	} {
+		x := newBox(t)
+		before := x.connect("c")
+		x.subscribe(before, "a", 1)
+		before.Close(x.now, Closing{})
+		x.commit()
+		s := x.connect("c", row.change...)
+		s.Greet("connack")
+		if row.waits {
+			x.want(row.name+": CONNACK waits until it is safe", s)
+			x.commit()
+		}
+		x.want(row.name+": then CONNACK comes out", s, "reply connack")
+		was := *x.b.sessions["c"]
+		x.cut(0, nil)
+		st := x.b.sessions["c"]
+		switch {
+		case st == nil && was.num == 0:
+		case st == nil || len(st.subs) != len(was.subs) || st.expiry != was.expiry || (st.will == nil) != (was.will == nil):
+			t.Errorf("%s: after a power cut the session is as CONNACK said: %+v, was %+v", row.name, st, was)
+		}
+	}
+}
+
+func TestConnackComesFirst(t *testing.T) {
+	x := newBox(t)
+	s := x.connect("s")
+	x.subscribe(s, "a", 2)
+	x.publish(x.connect("pub"), 1, 2, "a", "m")
+	x.commit()
+	x.want("the message goes out", s, "publish 1 qos2 a m")
+	s.Received(1)
+	s = x.connect("s")
+	s.Greet("connack")
+	x.commit()
+	x.want("CONNACK comes before what the session has to repeat", s, "reply connack", "pubrel 1")
+}
+
 func TestDeliveriesWaitBehindAReply(t *testing.T) {
 	x := newBox(t)
 	pub, s := x.connect("pub"), x.connect("s")

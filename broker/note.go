@@ -2,6 +2,17 @@ package broker
 
 import "slices"
 
+// Greet is Reply for the answer to Open, CONNACK: it goes in front of what the session has for its client already.
+func (s *Session) Greet(v any) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.b.mu.Unlock()
+	s.st.replies++
+	s.st.acks.pushFront(s.held(Outbound{Kind: Reply, Value: v}, nil))
+	return nil
+}
+
 // Reply puts an answer of the front end's own behind the acknowledgements: SUBACK, or what a gateway has promised. It comes out of Next and Acks as an
 // Outbound of Kind Reply once everything that the session's verbs did before is safe. Deliveries wait behind it.
 func (s *Session) Reply(v any) error {

@@ -142,12 +142,17 @@ func (s *Session) answerSafe(k Kind, id uint16, r mqtt.ReasonCode, pub *publicat
 }
 
 func (s *Session) reply(o Outbound, pub *publication) {
+	s.st.acks.push(s.held(o, pub))
+}
+
+// held is an answer that goes out when the publication, and all that was changed of the session before, is safe.
+func (s *Session) held(o Outbound, pub *publication) answer {
 	st := s.st
-	st.acks.push(answer{o, pub, st.changed})
 	if st.changed > s.b.journal.committed {
 		s.b.waiting[st] = struct{}{}
 		s.b.journal.soon()
 	}
+	return answer{o, pub, st.changed}
 }
 
 // ready reports whether the first acknowledgement of a session may go out.

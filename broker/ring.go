@@ -23,6 +23,16 @@ func (r *ring[T]) push(v T) {
 	*r.at(r.n - 1) = v
 }
 
+// pushFront adds v in front of all others.
+func (r *ring[T]) pushFront(v T) {
+	if r.n == len(r.buf) {
+		r.grow()
+	}
+	r.head = (r.head - 1) & (len(r.buf) - 1)
+	r.n++
+	*r.at(0) = v
+}
+
 // pop removes the front element. The slot is cleared: a ring keeps nothing alive that it no longer holds.
 func (r *ring[T]) pop() T {
 	p := r.at(0)

@@ -185,7 +185,7 @@ func (s *Session) SetWill(w *Will) error {
 		return err
 	}
 	s.st.will = w
-	s.b.makeDurable(s.st) // the record goes where its will goes
+	s.b.makeDurable(s.st, true) // the record goes where its will goes
 	s.unlock()
 	return nil
 }

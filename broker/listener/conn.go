@@ -64,8 +64,9 @@ type conn struct {
 	broken bool       // nothing more can be written
 
 	// amu guards what follows, and makes writing session visible to the pump. It is taken after wmu and never held while a write waits.
-	amu  sync.Mutex
-	pend []byte // answers that go before anything that is pulled from now on
+	amu     sync.Mutex
+	pend    []byte // answers that go before anything that is pulled from now on
+	greeted bool   // CONNACK has come out of the session; whatever is said before goes behind it
 }
 
 // answersMax is how many answers may wait for a client that takes none before it is not read from: about 1 MB. The kernel's buffers hold as many
@@ -168,7 +169,7 @@ func (c *conn) disconnect(r mqtt.ReasonCode) {
 // cut is disconnect for whoever holds wmu.
 func (c *conn) cut(r mqtt.ReasonCode) {
 	c.amu.Lock()
-	told := c.session != nil && c.version == mqtt.V5
+	told := c.greeted && c.version == mqtt.V5
 	c.amu.Unlock()
 	if !told {
 		c.shut(nil)

@@ -91,10 +91,14 @@ func (c *conn) accept(p *mqtt.Connect) error {
 		session.Close(now, broker.Closing{})
 		return &mqtt.Error{Reason: mqtt.PacketTooLarge, Silent: true, Text: "CONNACK is larger than the client's maximum packet size"}
 	}
-	c.amu.Lock() // a delivery may have started the pump already: CONNACK goes first
-	c.pend = append(c.pend, hello...)
+	// CONNACK waits until the will is safe, and what the session was before is gone. A delivery may have started the pump already: CONNACK goes first.
+	c.amu.Lock()
 	c.session, c.expires = session, o.SessionExpiry > 0
+	err = session.Greet(hello)
 	c.amu.Unlock()
+	if err != nil {
+		return err
+	}
 	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
 	c.lastRead = now
 	c.server.log.Debug("client connected", "client", o.ClientID, "peer", c.peer, "version", c.version, "clean", p.CleanStart)

@@ -113,7 +113,9 @@ func (c *conn) pull(o *outbox, now time.Time, size int) (n int, err error) {
 	if c.session == nil {
 		return 0, nil
 	}
-	return c.session.Next(now, o.pull[:size])
+	n, err = c.session.Next(now, o.pull[:size])
+	c.greeted = c.greeted || n > 0
+	return n, err
 }
 
 // answerHeld writes the answers that wait, and no deliveries: the client goes. The caller holds wmu.
@@ -128,6 +130,7 @@ func (c *conn) answerHeld() {
 	c.amu.Unlock()
 	for n := len(o.pull); n == len(o.pull) && c.session != nil; {
 		n, _ = c.session.Acks(o.pull[:]) // an error is for whoever uses the session next
+		c.greeted = c.greeted || n > 0
 		for i := range n {
 			o.buf = c.encode(o, time.Time{}, &o.pull[i])
 		}
@@ -200,8 +203,12 @@ func (c *conn) caughtUp() {
 // send queues a packet that is not a delivery. The reader calls it; the pump that follows every batch carries it.
 func (c *conn) send(appendTo func(b []byte) []byte) {
 	c.amu.Lock()
+	defer c.amu.Unlock()
+	if c.session != nil && !c.greeted {
+		c.session.Reply(appendTo(nil)) // an error is for whoever uses the session next
+		return
+	}
 	c.pend = appendTo(c.pend)
-	c.amu.Unlock()
 }
 
 var ackTypes = [...]mqtt.PacketType{
