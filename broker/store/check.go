@@ -140,7 +140,7 @@ func (c *checker) records(s *Store) error {
 // knownKinds looks for keys that this format does not know.
 func (s *Store) knownKinds() error {
 	known := [256]bool{}
-	for _, kind := range []byte{kindBody, kindClock, kindShared, kindFilter, kindHigh, kindInbound, kindNote, kindOwn, kindReceived, kindSession, kindRetained, kindVersion} {
+	for _, kind := range []byte{kindBody, kindClock, kindShared, kindFilter, kindHigh, kindInbound, kindNote, kindReceived, kindBefore, kindOwn, kindBehind, kindSession, kindRetained, kindVersion} {
 		known[kind] = true
 	}
 	it, err := s.db.NewIter(nil)

@@ -41,7 +41,8 @@
 //	i num id(2)            QoS 2 packet identifier taken from the client: empty
 //	q num seq              own entry: entry, message
 //	e num seq              shared entry: entry, uvarint number of the body
-//	r num seq              mark of a received entry: empty
+//	m num seq              mark of a received entry: empty
+//	p, r                   fences before and behind the own entries: empty
 //	b number               body: message
 //	t topic                retained message: message, with an empty topic
 //

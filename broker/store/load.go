@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"math"
 
@@ -50,12 +51,21 @@ func (s *Store) checkVersion() (isNew bool, err error) {
 	return false, nil
 }
 
-// begin gives a new store its version.
+// begin gives a new store its version and its fences.
 func (s *Store) begin() error {
 	if err := s.scan(nil, nil, func(key, _ []byte) error { return damagedKey(keyVersion, errors.New("it is missing")) }); err != nil {
 		return err
 	}
-	return s.db.Set(keyVersion, []byte{Version}, pebble.Sync)
+	b := s.db.NewBatch()
+	b.Set(keyVersion, []byte{Version}, nil)
+	b.Set(keyClock, appendClock(nil, Clock{}), nil)
+	for _, kind := range fences {
+		b.Set([]byte{kind}, nil, nil)
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return err
+	}
+	return s.db.Compact(context.Background(), []byte{0}, []byte{0xFF}, false) // fences stand in the last level
 }
 
 // loadRefs counts the entries of every shared body. Entries without a session, which a power cut during DropSession leaves, are dropped with the

@@ -38,6 +38,7 @@ func newCarrier(from *remains, to *fresh, report *Report) *carrier {
 // carry carries everything over. Small things come first, so that they have room.
 func (c *carrier) carry() error {
 	for _, step := range []func() error{
+		c.fences,
 		c.scanSessions,
 		c.of(kindSession, c.session),
 		c.of(kindFilter, c.subscription),
@@ -296,6 +297,18 @@ func (c *carrier) high(key, value []byte) error {
 		c.highNum = max(c.highNum, uint32(min(x, 1<<32-1)))
 	} else {
 		c.highBody = max(c.highBody, x)
+	}
+	return nil
+}
+
+func (c *carrier) fences() error {
+	for _, kind := range fences {
+		if err := c.to.set([]byte{kind}, nil); err != nil {
+			return err
+		}
+		if err := c.to.end(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

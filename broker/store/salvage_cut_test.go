@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,12 +11,17 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// contents is everything in a store but the version and how far numbers were used.
+// ofStore reports whether a key is the store's own: its version, its fences, how far numbers were used.
+func ofStore(key []byte) bool {
+	return bytes.IndexByte([]byte{kindVersion, kindHigh, kindBefore, kindBehind}, key[0]) >= 0
+}
+
+// contents is everything in a store but what is its own.
 func contents(t *testing.T, s *Store) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	if err := s.scan(nil, nil, func(key, value []byte) error {
-		if key[0] != kindVersion && key[0] != kindHigh {
+		if !ofStore(key) {
 			all[string(key)] = string(value)
 		}
 		return nil

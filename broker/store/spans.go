@@ -13,6 +13,10 @@ import (
 // of one queue, or bodies, and nothing else overlaps no other: it is written once and thrown away whole. Therefore tables end where the kind of key
 // changes, and before and after the queues that get the most.
 
+// A merging that begins elsewhere takes in whatever lies beside it up to the next table of the last level. Fences are empty entries there, so that it does not
+// come to the queues; the clock is one for the bodies.
+var fences = [...]byte{kindBefore, kindBehind}
+
 const (
 	// busyWindow is over how many octets of entries the queues are compared: about a memtable.
 	busyWindow = memTableSize
