@@ -153,8 +153,14 @@ func TestDamagedStore(t *testing.T) {
 
 // TestFullDisk fills the file system of a running midge to the last octet.
 func TestFullDisk(t *testing.T) {
+	for _, kind := range smallKinds {
+		t.Run(kind, func(t *testing.T) { testFullDisk(t, kind) })
+	}
+}
+
+func testFullDisk(t *testing.T, kind string) {
 	dir := t.TempDir()
-	if err := mountSmall(dir, "96m"); err != nil {
+	if err := mountSmall(t, kind, dir); err != nil {
 		t.Skip("a small file system can only be mounted by root:", err)
 	}
 	t.Cleanup(func() { unmountSmall(dir) })

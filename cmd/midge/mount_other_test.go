@@ -2,8 +2,13 @@
 
 package main
 
-import "errors"
+import (
+	"errors"
+	"testing"
+)
 
-func mountSmall(dir, size string) error { return errors.ErrUnsupported }
+var smallKinds = []string{"none"}
+
+func mountSmall(t *testing.T, kind, dir string) error { return errors.ErrUnsupported }
 
 func unmountSmall(dir string) error { return nil }
