@@ -53,11 +53,15 @@ func (c *conn) refuseFault(v mqtt.Version, err error) error {
 	return c.refuse(fault.Reason, fault.Text)
 }
 
-// refuse sends CONNACK with a reason and ends the connection.
+// refuse sends CONNACK with a reason, where the version has one for it, and ends the connection.
 func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
+	fault := &mqtt.Error{Reason: r, Silent: true, Text: text}
+	if !mqtt.HasConnackCode(c.version, r) {
+		return fault
+	}
 	ack := mqtt.Connack{Reason: r}
 	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
-	return &mqtt.Error{Reason: r, Silent: true, Text: text}
+	return fault
 }
 
 func (c *conn) accept(p *mqtt.Connect) error {

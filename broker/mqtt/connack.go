@@ -48,9 +48,18 @@ var connackReasons = [...]ReasonCode{
 	Success, UnsupportedProtocolVersion, ClientIdentifierNotValid, ServerUnavailable, BadUserNameOrPassword, NotAuthorized,
 }
 
-// ConnackCode is the second octet of a CONNACK: in MQTT 5 the reason itself, in MQTT 3 the nearest of the return codes 0 to 5. MQTT 3 has
-// none for a malformed packet; there the connection is closed without CONNACK, and the code for everything that has none is 3, server
-// unavailable, after which a client may try again.
+// HasConnackCode reports whether the version has a CONNACK for the reason. Where it has none, "the Server MUST close the Network Connection without
+// sending a CONNACK" [MQTT-3.2.2-6 of 3.1.1].
+func HasConnackCode(v Version, r ReasonCode) bool {
+	switch r {
+	case ServerUnavailable, ServerBusy, ServerShuttingDown, QuotaExceeded, ConnectionRateExceeded, UseAnotherServer, ServerMoved:
+		return true
+	}
+	return v == V5 || ConnackCode(v, r) != 3
+}
+
+// ConnackCode is the second octet of a CONNACK: in MQTT 5 the reason itself, in MQTT 3 the nearest of the return codes 0 to 5. For what has none
+// (see HasConnackCode) it is 3, server unavailable, after which a client may try again.
 func ConnackCode(v Version, r ReasonCode) uint8 {
 	if v == V5 {
 		return uint8(r)
