@@ -43,6 +43,7 @@ const lattice = `
 	cmd/midge/client       < broker/mqtt, broker/topic
 	cmd/midge/passwd       < broker/auth
 	cmd/midge/status       <
+	cmd/midge/guard        < broker, broker/auth, broker/listener, broker/mqtt
 	cmd/midge/node         < *
 	cmd/midge/demo         < *
 	cmd/midge              < *

@@ -72,6 +72,14 @@ func (p *Passwords) Len() int {
 	return len(p.records)
 }
 
+// Record is what stands behind the user's name in the file, "" when it is not there: as long as it stays the same, a password that was right is right.
+func (p *Passwords) Record(user string) string {
+	if r := p.all()[user]; r != nil {
+		return r.text
+	}
+	return ""
+}
+
 // Verify reports whether the user exists and this is its password. It takes a millisecond to a second of processor time, may
 // wait for others that are being verified, and returns false when ctx ends first: ctx.Err tells that from a wrong password.
 //

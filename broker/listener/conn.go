@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,9 @@ type wire interface {
 	pump()
 	// hurry makes a write that waits give up soon.
 	hurry()
+	// consult calls ask, which may take long, and reads nothing meanwhile. done says that it has returned already; else the reader handles what it has
+	// when it has returned. The caller is the reader and holds nothing.
+	consult(ask func()) (done bool)
 	// heed makes the reader go on that stopped for answersMax.
 	heed()
 	// finish ends our side of the connection, after which nothing is written; the reader ends the rest.
@@ -53,6 +57,8 @@ type conn struct {
 	partial   []byte          // octets of a packet that is not whole yet
 	batch     batch
 	wakes     *broker.Wakes // shared by the connections of one loop; nil: none
+	attempt   *attempt      // a CONNECT that waits for its verdict
+	refused   bool          // it was not let in
 
 	packetMax uint32 // octets that the client takes, 0 = any; written before the session exists
 
@@ -65,8 +71,10 @@ type conn struct {
 
 	// amu guards what follows, and makes writing session visible to the pump. It is taken after wmu and never held while a write waits.
 	amu     sync.Mutex
-	pend    []byte // answers that go before anything that is pulled from now on
-	greeted bool   // CONNACK has come out of the session; whatever is said before goes behind it
+	pend    []byte   // answers that go before anything that is pulled from now on
+	greeted bool     // CONNACK has come out of the session; whatever is said before goes behind it
+	verdict *Verdict // how the client came in; belongs to session
+	giveUp  func()   // ends the wait for a verdict; nil: there is none
 }
 
 // answersMax is how many answers may wait for a client that takes none before it is not read from: about 1 MB. The kernel's buffers hold as many
@@ -131,7 +139,11 @@ func (c *conn) farewell(err error) {
 		c.cut(mqtt.SessionTakenOver)
 	case errors.As(err, &fault):
 		c.server.faults.count(fault.Reason)
-		c.server.log.Info("connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
+		level := slog.LevelInfo
+		if c.refused { // who guesses passwords is not to fill the log: the Authenticator tells what is worth telling
+			level = slog.LevelDebug
+		}
+		c.server.log.Log(c.ctx, level, "connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
 		c.answerHeld()
 		if !fault.Silent {
 			c.cut(fault.Reason)
@@ -144,6 +156,7 @@ func (c *conn) farewell(err error) {
 
 // leave gives the session back as the end of the connection demands.
 func (c *conn) leave(now time.Time, err error) {
+	c.abandon()
 	if c.session == nil {
 		return
 	}
@@ -181,6 +194,7 @@ func (c *conn) cut(r mqtt.ReasonCode) {
 
 // shut sends the last words, as far as the wire takes them, behind what waits, and ends our side. The caller holds wmu.
 func (c *conn) shut(last []byte) {
+	c.abandon()
 	if c.broken {
 		return
 	}

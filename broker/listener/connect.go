@@ -25,7 +25,7 @@ func (c *conn) connect(h mqtt.Header, body []byte) error {
 	if reason := c.unacceptable(&p); reason != mqtt.Success {
 		return c.refuse(reason, "CONNECT refused: "+reason.String())
 	}
-	return c.accept(&p)
+	return c.authenticate(&p)
 }
 
 func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
@@ -64,9 +64,10 @@ func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 	return fault
 }
 
-func (c *conn) accept(p *mqtt.Connect) error {
+// accept opens the session of a client that may come in.
+func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 	now := time.Now()
-	o := broker.Options{ClientID: p.ClientID, Username: p.Username, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes, PullBytes: pullBytes}
+	o := broker.Options{ClientID: id, Username: v.Username, Access: v.Access, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes, PullBytes: pullBytes}
 	switch {
 	case p.Version != mqtt.V5 && !p.CleanStart:
 		o.SessionExpiry = broker.Never
@@ -80,9 +81,6 @@ func (c *conn) accept(p *mqtt.Connect) error {
 		if p.Props.Has(mqtt.PropMaximumPacketSize) {
 			c.packetMax = p.Props.MaximumPacketSize
 		}
-	}
-	if o.ClientID == "" {
-		o.ClientID = c.server.assignID(now)
 	}
 	o.Will = c.will(now, p.Will)
 	session, present, err := c.server.broker.Open(now, o)
@@ -98,6 +96,8 @@ func (c *conn) accept(p *mqtt.Connect) error {
 	// CONNACK waits until the will is safe, and what the session was before is gone. A delivery may have started the pump already: CONNACK goes first.
 	c.amu.Lock()
 	c.session, c.expires = session, o.SessionExpiry > 0
+	kept := *v // and not the CONNECT that stands beside it
+	c.verdict = &kept
 	err = session.Greet(hello)
 	c.amu.Unlock()
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *conn) accept(p *mqtt.Connect) error {
 	}
 	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
 	c.lastRead = now
-	c.server.log.Debug("client connected", "client", o.ClientID, "peer", c.peer, "version", c.version, "clean", p.CleanStart)
+	c.server.log.Debug("client connected", "client", o.ClientID, "user", v.Username, "peer", c.peer, "version", c.version, "clean", p.CleanStart)
 	return nil
 }
 

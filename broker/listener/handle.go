@@ -20,8 +20,13 @@ type batch struct {
 // handle parses every whole packet that a read has brought and keeps what is left for the next.
 func (c *conn) handle(ws *workspace) error {
 	c.batch = batch{ws: ws}
+	if c.attempt != nil {
+		if err := c.resume(); err != nil {
+			return err
+		}
+	}
 	b := ws.buf
-	for {
+	for c.attempt == nil {
 		h, err := mqtt.ParseHeader(b)
 		if err == nil && h.Length > int(c.policy.MaximumPacketSize) {
 			err = &mqtt.Error{Reason: mqtt.PacketTooLarge, Text: "packet is larger than the maximum packet size"}

@@ -28,6 +28,7 @@ type loop struct {
 	socks  map[int32]*sock
 	timers timers
 	paused []*sock
+	asking sync.WaitGroup // goroutines that ask for verdicts
 
 	mu     sync.Mutex
 	posted []note
@@ -80,6 +81,7 @@ func (l *loop) run() {
 		l.wakes.Flush()
 		l.resume(now)
 	}
+	l.asking.Wait()
 	l.free()
 }
 
@@ -107,7 +109,11 @@ func (l *loop) event(now time.Time, e *unix.EpollEvent) {
 		s.waitForRoom(false)
 		s.pump()
 	}
-	if e.Events&^unix.EPOLLOUT != 0 {
+	switch {
+	case e.Events&^unix.EPOLLOUT == 0:
+	case s.attempt != nil: // nothing was asked for: the connection was reset
+		s.lost(now, unix.ECONNRESET)
+	default:
 		s.readable(now)
 	}
 }

@@ -7,6 +7,8 @@ type Policy struct {
 	MaximumPacketSize uint32 // octets of the largest packet accepted; default 2,000,000
 	ReceiveMaximum    uint16 // QoS 2 messages that a client may have open; default 20, announced in MQTT 5
 	TopicAliasMaximum uint16 // default 10
+
+	Auth Authenticator // decides who may come in and what they may do; nil lets everyone do everything
 }
 
 func (p Policy) withDefaults() *Policy {
@@ -18,6 +20,9 @@ func (p Policy) withDefaults() *Policy {
 	}
 	if p.TopicAliasMaximum == 0 {
 		p.TopicAliasMaximum = 10
+	}
+	if p.Auth == nil {
+		p.Auth = everyone{}
 	}
 	return &p
 }

@@ -14,9 +14,10 @@ import (
 type errand uint8
 
 const (
-	toAdopt errand = iota // a new connection
-	toPump                // more waits than the goroutine that has the pump had time for; the pump comes with it
-	toEnd                 // nothing more is written to it
+	toAdopt  errand = iota // a new connection
+	toPump                 // more waits than the goroutine that has the pump had time for; the pump comes with it
+	toEnd                  // nothing more is written to it
+	toResume               // its verdict has come
 )
 
 // note is a piece of a loop's mail.
@@ -83,6 +84,8 @@ func (l *loop) answer(now time.Time) {
 			// It ended before its turn.
 		case n.what == toPump:
 			s.pump()
+		case n.what == toResume:
+			s.resume(now)
 		case n.what == toEnd:
 			s.end(now, errCut)
 		}

@@ -71,16 +71,20 @@ func (s *Server) list(c *conn) {
 
 // disconnectAll ends the connections that were accepted under ctx.
 func (s *Server) disconnectAll(ctx context.Context) {
-	s.mu.Lock()
-	conns := slices.Collect(maps.Keys(s.conns))
-	s.mu.Unlock()
-	conns = slices.DeleteFunc(conns, func(c *conn) bool { return c.ctx != ctx })
+	conns := slices.DeleteFunc(s.all(), func(c *conn) bool { return c.ctx != ctx })
 	for _, c := range conns {
 		c.wire.hurry() // all at once: each may hold up its turn
 	}
 	for _, c := range conns {
 		c.disconnect(mqtt.ServerShuttingDown)
 	}
+}
+
+// all are the connections that are open now.
+func (s *Server) all() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.conns))
 }
 
 // remove forgets a connection whose wire is closed.

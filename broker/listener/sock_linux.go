@@ -30,6 +30,7 @@ type sock struct {
 const (
 	behindSubscribers uint8 = 1 << iota // its subscribers have fallen behind: see hold
 	behindAnswers                       // it does not take its answers: see answersMax
+	behindVerdict                       // it is being decided whether it may come in
 )
 
 // readable reads once; epoll tells again when there is more, so that a flood from one client does not starve the others.
@@ -91,7 +92,7 @@ func (s *sock) end(now time.Time, err error) {
 	s.wmu.Unlock()
 	s.farewell(err)
 	s.leave(now, err)
-	s.partial = nil
+	s.partial, s.attempt = nil, nil
 	s.lingers = true
 	s.wmu.Lock()
 	s.hushed, s.room = 0, false
@@ -197,6 +198,21 @@ func (s *sock) write(b []byte) (rest []byte, err error) {
 		}
 	}
 	return nil, nil
+}
+
+func (s *sock) consult(ask func()) (done bool) {
+	s.hush(behindVerdict, true)
+	s.l.asking.Go(func() {
+		ask()
+		s.l.post(s, toResume)
+	})
+	return false
+}
+
+// resume goes on with what was read before the verdict.
+func (s *sock) resume(now time.Time) {
+	s.hush(behindVerdict, false)
+	s.received(now, borrow(&s.partial))
 }
 
 func (s *sock) hurry() {}

@@ -152,6 +152,11 @@ func (s *stream) pump() {
 
 func (s *stream) hurry() { s.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)) }
 
+func (s *stream) consult(ask func()) (done bool) {
+	ask()
+	return true
+}
+
 func (s *stream) heed() {
 	select {
 	case s.room <- struct{}{}:

@@ -122,6 +122,11 @@ func (s *sink) heed()   {}
 func (s *sink) finish() { s.finished = true }
 func (s *sink) fail()   {}
 
+func (s *sink) consult(ask func()) bool {
+	ask()
+	return true
+}
+
 // bare is a connection that has a session and no shell.
 func bare(t *testing.T, b *broker.Broker, id string, w wire) *conn {
 	server := New(b, Config{}, slog.New(slog.DiscardHandler))

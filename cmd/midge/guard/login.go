@@ -1,0 +1,86 @@
+package guard
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"midge/broker/listener"
+	"midge/broker/mqtt"
+)
+
+// How a client came in, kept as its verdict's Proof; nil: anonymously.
+type (
+	byPassword    string   // the record that its password was held against
+	byCertificate struct{} // its transport vouches for it
+)
+
+// Login is listener.Authenticator's. All refusals of clients that are not who they have to be say the same.
+func (d *Door) Login(now time.Time, l listener.Login) (v listener.Verdict, later func(context.Context) listener.Verdict) {
+	r := d.rules.Load()
+	switch {
+	case l.Identity != "":
+		return d.welcome(l.Identity, l.ClientID, byCertificate{}), nil
+	case r.Passwords == nil || !l.HasUsername:
+		// A name that nobody has verified opens nothing: the client is anonymous.
+		if !r.Anonymous {
+			return d.refuse(now, l.Peer, mqtt.NotAuthorized, "anonymous clients are not allowed"), nil
+		}
+		return d.welcome("", l.ClientID, nil), nil
+	case !l.HasPassword:
+		return d.refuse(now, l.Peer, mqtt.NotAuthorized, "a user name without a password"), nil
+	case !d.guard.admit():
+		return d.refuse(now, l.Peer, mqtt.ServerBusy, "too many log-ins are waiting"), nil
+	}
+	return v, func(ctx context.Context) listener.Verdict {
+		defer d.guard.dismiss()
+		return d.check(ctx, r, l)
+	}
+}
+
+// check holds a password against its record, as slowly as Door's package comment says.
+func (d *Door) check(ctx context.Context, r *Rules, l listener.Login) listener.Verdict {
+	g, address := d.guard, addressOf(l.Peer)
+	place := g.stand(ctx, address)
+	defer g.leave(address, place)
+	if !place || !g.turn(ctx, address, l.Username) {
+		return d.refuse(time.Now(), l.Peer, mqtt.ServerBusy, "log-ins of this address or user are held back after failures, or came too many at once")
+	}
+	ok := r.Passwords.Verify(ctx, l.Username, l.Password)
+	now := time.Now()
+	if !ok && ctx.Err() != nil {
+		return d.refuse(now, l.Peer, mqtt.ServerBusy, "the password could not be checked in time")
+	}
+	g.report(now, address, l.Username, ok)
+	if !ok {
+		return d.refuse(now, l.Peer, mqtt.NotAuthorized, "wrong user name or password")
+	}
+	return d.welcome(l.Username, l.ClientID, byPassword(r.Passwords.Record(l.Username)))
+}
+
+func (d *Door) welcome(user, clientID string, proof any) listener.Verdict {
+	return listener.Verdict{Username: user, Access: d.Access(user, clientID), Proof: proof}
+}
+
+// refuse says no, and to the log once a minute for each address. It does not name the user: a password typed into the wrong field would stand in the log.
+func (d *Door) refuse(now time.Time, peer net.Addr, reason mqtt.ReasonCode, why string) listener.Verdict {
+	d.guard.mu.Lock()
+	ok, unsaid := d.guard.refusals.take(now, addressOf(peer))
+	d.guard.mu.Unlock()
+	if ok {
+		d.guard.log.Warn("log-in refused", "listener", d.name, "peer", peer, "reason", why, "not_logged", unsaid)
+	}
+	return listener.Verdict{Reason: reason, Why: why}
+}
+
+// Stays is listener.Authenticator's.
+func (d *Door) Stays(v *listener.Verdict) bool {
+	r := d.rules.Load()
+	switch proof := v.Proof.(type) {
+	case byCertificate:
+		return true
+	case byPassword:
+		return r.Passwords.Record(v.Username) == string(proof)
+	}
+	return r.Anonymous
+}
