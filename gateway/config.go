@@ -16,6 +16,8 @@ type Config struct {
 	Predefined        []Predefined
 	SessionExpiry     uint32 // seconds that a CleanSession=0 session outlives its client; 0 means for ever
 	Limits            Limits
+	// Access says what a client of this id may do; the id of what is published at QoS −1 is "$sn/" and the link's name. nil lets all do everything.
+	Access func(clientID string) broker.Access
 }
 
 // Predefined is a topic id that gateway and devices agreed on beforehand (§6.5).
@@ -47,6 +49,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Limits.Known, 200_000)
 	c.Limits.TopicIDs = min(c.Limits.TopicIDs, lastTopicID-firstTopicID+1)
 	def(&c.SessionExpiry, broker.Never)
+	if c.Access == nil {
+		c.Access = func(string) broker.Access { return nil }
+	}
 	return c
 }
 

@@ -119,6 +119,7 @@ func (sp *space) open(now time.Time, c *client, cleanStart, clean bool) (present
 		Waker:          c,
 		Wakes:          &sp.wakes,
 		Connectionless: true,
+		Access:         sp.cfg.Access(c.id),
 	})
 	if err == nil {
 		c.s = s

@@ -171,7 +171,7 @@ func (l *link) anonymousTopic(c *client, p *mqttsn.Publish) (name string, data [
 
 // openAnonymous opens the session that QoS −1 publishes on this link belong to.
 func (l *link) openAnonymous() bool {
-	s, _, err := l.sp.b.Open(l.now, broker.Options{ClientID: "$sn/" + l.name, Protocol: Protocol, CleanStart: true, Wakes: &l.sp.wakes})
+	s, _, err := l.sp.b.Open(l.now, broker.Options{ClientID: "$sn/" + l.name, Access: l.sp.cfg.Access("$sn/" + l.name), Protocol: Protocol, CleanStart: true, Wakes: &l.sp.wakes})
 	if err != nil {
 		l.drop(Congested)
 		return false

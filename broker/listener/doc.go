@@ -11,6 +11,11 @@
 // and the loop does the rest; for a stream it starts a goroutine that pumps until nothing is left. An
 // idle connection holds no buffer, and no goroutine but a stream's reader: buffers are lent when the socket has something.
 //
+// # Coming in
+//
+// The listener's Authenticator decides about a CONNECT. Where that takes time, a password to be checked, it is asked in a goroutine and the connection is not read from
+// until it has answered: nobody else in the loop waits. An answer that does not come within the time for CONNECT is a refusal.
+//
 // # Locks
 //
 // wmu guards writing and may be held while a write to a stream waits; amu guards the answers that wait and is held for moments only, so a
@@ -33,5 +38,5 @@
 //
 // # Not here
 //
-// TLS, WebSocket and Unix sockets, authentication, topic aliases towards clients and shared subscriptions are to come.
+// TLS, WebSocket and Unix sockets, enhanced authentication, topic aliases towards clients and shared subscriptions are to come.
 package listener

@@ -96,8 +96,10 @@ func (c *checkCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	cfg.Describe(os.Stdout)
-	return nil
+	if err := node.Check(cfg); err != nil {
+		return err
+	}
+	return cfg.Describe(os.Stdout)
 }
 
 type versionCmd struct{}

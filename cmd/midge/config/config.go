@@ -49,13 +49,10 @@ type Listener struct {
 	Type    string `toml:"type"`    // one of ListenerTypes; this version serves tcp
 	Address string `toml:"address"` // host:port
 	Public  bool   `toml:"public"`  // may be reached from other machines although nobody has to give a password
-}
 
-// Auth says who may connect and do what.
-type Auth struct {
-	AllowAnonymous bool   `toml:"allow_anonymous"`
-	PasswordFile   string `toml:"password_file"` // "" = none
-	ACLFile        string `toml:"acl_file"`      // "" = none
+	AllowAnonymous *bool   `toml:"allow_anonymous"` // nil = as in Auth
+	PasswordFile   *string `toml:"password_file"`   // nil = as in Auth; "" = none
+	ACLFile        *string `toml:"acl_file"`        // nil = as in Auth; "" = none
 }
 
 // Link is one way to MQTT-SN devices. Which fields count depends on Type.
@@ -127,7 +124,6 @@ func Default() *Config {
 	c := &Config{
 		Node:  Node{DataDir: "data"},
 		Log:   Log{Level: "info", Format: "text"},
-		Auth:  Auth{AllowAnonymous: true},
 		Links: []Link{{Name: "lan", Type: "udp", Address: "127.0.0.1:1883"}},
 		Gateway: Gateway{
 			ID:                1,

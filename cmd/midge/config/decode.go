@@ -91,6 +91,9 @@ func (d decoder) value(path, name string, value any, into reflect.Value) {
 		return
 	}
 	switch into.Kind() {
+	case reflect.Pointer: // nil tells a key that is left out from one that says its zero
+		into.Set(reflect.New(into.Type().Elem()))
+		d.value(path, name, value, into.Elem())
 	case reflect.Struct:
 		d.singleTable(path, name, value, into)
 	case reflect.Slice:

@@ -16,10 +16,10 @@ func (c *Config) Describe(w io.Writer) error {
 	p.row("log", c.Log.Level+" and worse, as "+c.Log.Format)
 	p.store(c)
 	for _, l := range c.Listeners {
-		p.row("listener", "MQTT over "+l.Type, l.Address, reachedBy(l.Address)+" without a password")
+		p.row("listener", "MQTT over "+l.Type, l.Address, c.Who(l))
 	}
 	for _, l := range c.Links {
-		p.link(l)
+		p.link(l, c.WhoOnLink(l))
 	}
 	if len(c.Listeners) == 0 && len(c.Links) == 0 {
 		p.row("listener", "none: only bridges bring messages in")
@@ -64,21 +64,17 @@ func reachedBy(address string) string {
 	return "whoever reaches this machine,"
 }
 
-func (p printer) link(l Link) {
+func (p printer) link(l Link, who string) {
 	retries := fmt.Sprintf("repeats %d times, every %s", l.RetryCount, l.RetryInterval)
 	switch l.Type {
 	case "serial":
-		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Baud, l.Framing), "whoever is on the line; "+retries)
+		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Baud, l.Framing), who+"; "+retries)
 	default:
 		address := l.Address
 		if len(l.Groups) > 0 {
 			address += " and groups " + strings.Join(l.Groups, ", ")
 		}
-		who := reachedBy(l.Address)
-		if len(l.Groups) > 0 {
-			who = reachedBy("")
-		}
-		p.row("link "+l.Name, "MQTT-SN over "+l.Type, address, who+" without a password; "+retries)
+		p.row("link "+l.Name, "MQTT-SN over "+l.Type, address, who+"; "+retries)
 	}
 }
 

@@ -16,7 +16,10 @@ func (v checker) listeners() {
 			continue
 		}
 		if v.required(at+".address", l.Address, "[listener]", "127.0.0.1:1883") && v.address(at+".address", l.Address) {
-			v.reach(at+".address", l.Address, l.Public, "lets everyone who reaches it publish and subscribe")
+			v.admission(at, l)
+			if v.c.open(l) {
+				v.reach(at+".address", l.Address, l.Public, "lets everyone who reaches it publish and subscribe")
+			}
 		}
 	}
 }
@@ -43,8 +46,7 @@ func checkPort(port string) error {
 	return nil
 }
 
-// reach wants public = true beside an address that is not this machine's alone. Why says what is at stake. Once nobody
-// comes in without a password (a later version), only the http address needs it.
+// reach wants public = true beside an address that is not this machine's alone, where nobody has to give a password. Why says what is at stake.
 func (v checker) reach(path, address string, public bool, why string) {
 	if public || loopback(address) {
 		return

@@ -17,7 +17,6 @@ func (c *Config) check() *problems {
 	v.oneOf("log.level", c.Log.Level, LogLevels)
 	v.oneOf("log.format", c.Log.Format, LogFormats)
 	v.listeners()
-	v.auth()
 	v.links()
 	v.gateway()
 	v.bridges()
@@ -36,21 +35,6 @@ type checker struct {
 func (v checker) node() {
 	if id := v.c.Node.ID; id != "" && !plainName(id) {
 		v.addf("node.id", `[node] id = %q: an id is at most 64 letters, digits, '.', '_' and '-'`, id)
-	}
-}
-
-// auth refuses what this version cannot keep: a password file that nobody asks would be a false promise.
-func (v checker) auth() {
-	a := v.c.Auth
-	const instead = "leave it out, and keep every address on loopback or on a network that you trust"
-	if !a.AllowAnonymous {
-		v.addf("auth.allow_anonymous", "[auth] allow_anonymous = false is not served by this version yet; %s", instead)
-	}
-	if a.PasswordFile != "" {
-		v.addf("auth.password_file", "[auth] password_file is not served by this version yet; %s", instead)
-	}
-	if a.ACLFile != "" {
-		v.addf("auth.acl_file", "[auth] acl_file is not served by this version yet; %s", instead)
 	}
 }
 

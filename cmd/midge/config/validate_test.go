@@ -30,10 +30,13 @@ func TestValidation(t *testing.T) {
 			`config.toml:2: [listener] address = "127.0.0.1:70000" has no port number from 0 to 65535, but "70000"`}},
 		{"address of a default twice", "[[listener]]\naddress = \"127.0.0.1:8080\"\n", []string{
 			`config.toml: [http] address = "127.0.0.1:8080" is already the [listener] address on line 2`}},
-		{"auth to come", "[auth]\nallow_anonymous = false\npassword_file = \"p\"\nacl_file = \"a\"", []string{
-			`config.toml:2: [auth] allow_anonymous = false is not served by this version yet; leave it out, and keep every address on loopback or on a network that you trust`,
-			`config.toml:3: [auth] password_file is not served by this version yet; leave it out, and keep every address on loopback or on a network that you trust`,
-			`config.toml:4: [auth] acl_file is not served by this version yet; leave it out, and keep every address on loopback or on a network that you trust`}},
+		{"nobody may come in", "[auth]\nallow_anonymous = false", []string{
+			`config.toml:2: [auth] allow_anonymous = false lets nobody in at 127.0.0.1:1883; write a password_file beside it`}},
+		{"nobody may come in at one listener", "[auth]\npassword_file = \"p\"\n[[listener]]\naddress = \"127.0.0.1:1883\"\npassword_file = \"\"\nallow_anonymous = false", []string{
+			`config.toml:6: [listener] allow_anonymous = false lets nobody in at 127.0.0.1:1883; write a password_file beside it`}},
+		{"wrong types", "[auth]\nallow_anonymous = \"no\"\n[[listener]]\naddress = \"127.0.0.1:1883\"\nacl_file = true", []string{
+			`config.toml:2: [auth] allow_anonymous must be true or false, not the text "no"`,
+			`config.toml:5: [listener] acl_file must be text in quotes, not true`}},
 
 		{"link without anything", "[[link]]", []string{
 			`config.toml:1: [link] has no name; write for example name = "field"`,

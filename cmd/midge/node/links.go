@@ -24,7 +24,7 @@ func gatewayConfig(c config.Gateway) gateway.Config {
 	return g
 }
 
-func (n *Node) link(l config.Link) error {
+func (n *Node) link(l config.Link, who string) error {
 	t, err := openLink(l)
 	if err != nil {
 		return InUse("link "+l.Name, l.Address, err)
@@ -35,7 +35,7 @@ func (n *Node) link(l config.Link) error {
 	if u, ok := t.(*udp.Link); ok {
 		where = u.LocalAddr().String()
 	}
-	n.log.Info("listening for MQTT-SN", "link", l.Name, "address", where)
+	n.log.Info("listening for MQTT-SN", "link", l.Name, "address", where, "for", who)
 	cfg := gateway.LinkConfig{RetryInterval: l.RetryInterval.Duration, RetryCount: l.RetryCount, MTU: l.MTU}
 	if l.RetryCount == 0 {
 		cfg.RetryCount = -1 // the configuration means it: no repeats

@@ -17,6 +17,7 @@ import (
 	"midge/broker/listener"
 	"midge/broker/store"
 	"midge/cmd/midge/config"
+	"midge/cmd/midge/guard"
 	"midge/gateway"
 )
 
@@ -26,6 +27,7 @@ type Node struct {
 	Broker  *broker.Broker
 	Server  *listener.Server
 	Gateway *gateway.Gateway
+	doors   doors
 	links   []link
 	bridges []*bridge.Bridge
 
@@ -51,8 +53,14 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 		return nil, err
 	}
 	n.add("broker", n.Broker.Run)
+	if err := n.guard(cfg); err != nil {
+		n.Close()
+		return nil, err
+	}
 	n.Server = listener.New(n.Broker, listener.Config{}, log)
-	n.Gateway = gateway.New(n.Broker, gatewayConfig(cfg.Gateway), log)
+	g := gatewayConfig(cfg.Gateway)
+	g.Access = func(clientID string) broker.Access { return n.doors.links.Access("", clientID) }
+	n.Gateway = gateway.New(n.Broker, g, log)
 	if err := n.open(cfg); err != nil {
 		n.Close()
 		return nil, err
@@ -61,13 +69,13 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 }
 
 func (n *Node) open(cfg *config.Config) error {
-	for _, l := range cfg.Listeners {
-		if err := n.listen(l); err != nil {
+	for i, l := range cfg.Listeners {
+		if err := n.listen(l, n.doors.listeners[i], cfg.Who(l)); err != nil {
 			return err
 		}
 	}
 	for _, l := range cfg.Links {
-		if err := n.link(l); err != nil {
+		if err := n.link(l, cfg.WhoOnLink(l)); err != nil {
 			return err
 		}
 	}
@@ -81,14 +89,14 @@ func (n *Node) add(name string, run func(context.Context) error) {
 	n.parts = append(n.parts, part{name, run})
 }
 
-func (n *Node) listen(l config.Listener) error {
+func (n *Node) listen(l config.Listener, door *guard.Door, who string) error {
 	nl, err := net.Listen("tcp", l.Address)
 	if err != nil {
 		return InUse("MQTT listener", l.Address, err)
 	}
 	n.undo = append(n.undo, func() { nl.Close() })
-	n.log.Info("listening for MQTT", "address", nl.Addr().String())
-	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl, listener.Policy{Name: l.Address}) })
+	n.log.Info("listening for MQTT", "address", nl.Addr().String(), "for", who)
+	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl, listener.Policy{Name: l.Address, Auth: door}) })
 	return nil
 }
 

@@ -1,0 +1,101 @@
+package config
+
+import "strings"
+
+// Auth says who may connect and do what: on every listener that does not say otherwise, and on the links as far as it concerns them.
+type Auth struct {
+	AllowAnonymous *bool  `toml:"allow_anonymous"` // clients may come in without a user name; nil = see AdmissionAt
+	PasswordFile   string `toml:"password_file"`   // "" = none
+	ACLFile        string `toml:"acl_file"`        // "" = none: everything is allowed
+}
+
+// Admission is who may come in at a listener and what whoever is in may do.
+type Admission struct {
+	Anonymous    bool
+	PasswordFile string // "" = none
+	ACLFile      string // "" = none
+}
+
+// AdmissionAt is what holds at a listener: what stands beside it, or else in [auth]. Anonymous clients may come in where nobody said whether they may, as long as
+// there is nothing else to know clients by: no password file and no user name from a certificate.
+func (c *Config) AdmissionAt(l Listener) Admission {
+	a := Admission{PasswordFile: general(l.PasswordFile, c.Auth.PasswordFile), ACLFile: general(l.ACLFile, c.Auth.ACLFile)}
+	switch {
+	case l.AllowAnonymous != nil:
+		a.Anonymous = *l.AllowAnonymous
+	case c.Auth.AllowAnonymous != nil:
+		a.Anonymous = *c.Auth.AllowAnonymous
+	default:
+		a.Anonymous = a.PasswordFile == ""
+	}
+	return a
+}
+
+func general(own *string, all string) string {
+	if own != nil {
+		return *own
+	}
+	return all
+}
+
+// admission checks that somebody may come in at a listener.
+func (v checker) admission(at string, l Listener) {
+	if a := v.c.AdmissionAt(l); a.Anonymous || a.PasswordFile != "" {
+		return
+	}
+	path := at + ".allow_anonymous"
+	if l.AllowAnonymous == nil {
+		path = "auth.allow_anonymous"
+	}
+	v.addf(path, "%s = false lets nobody in at %s; write a password_file beside it", v.key(path), l.Address)
+}
+
+// open reports whether everybody who reaches the listener may come in.
+func (c *Config) open(l Listener) bool { return c.AdmissionAt(l).Anonymous }
+
+// Who says in a line who may come in at a listener and what they may do.
+func (c *Config) Who(l Listener) string {
+	a := c.AdmissionAt(l)
+	var who []string
+	if a.PasswordFile != "" {
+		who = append(who, "users of "+a.PasswordFile)
+	}
+	if a.Anonymous {
+		who = append(who, "anyone without a password")
+	}
+	return strings.Join(who, " and ") + from(l.Address) + l.secrecy(a) + rights(a.ACLFile)
+}
+
+// WhoOnLink says the same of a link. MQTT-SN knows no passwords.
+func (c *Config) WhoOnLink(l Link) string {
+	switch {
+	case l.Type == "serial":
+		return "whoever is on the line" + rights(c.Auth.ACLFile)
+	case len(l.Groups) > 0:
+		return "anyone without a password" + from("") + rights(c.Auth.ACLFile)
+	}
+	return "anyone without a password" + from(l.Address) + rights(c.Auth.ACLFile)
+}
+
+// from says where an address is reached from.
+func from(address string) string {
+	if loopback(address) {
+		return ", on this machine only"
+	}
+	return ", from anywhere"
+}
+
+// secrecy says what becomes of passwords on their way to other machines.
+func (l Listener) secrecy(a Admission) string {
+	if a.PasswordFile == "" || loopback(l.Address) {
+		return ""
+	}
+	return ", passwords not encrypted"
+}
+
+func rights(aclFile string) string {
+	if aclFile == "" {
+		return "; everything is allowed"
+	}
+	return "; as " + aclFile + " allows"
+}
