@@ -13,6 +13,7 @@ type only struct{ write, read string }
 
 func (o only) MayWrite(topic string) bool { return strings.HasPrefix(topic, o.write) }
 func (o only) MayRead(topic string) bool  { return strings.HasPrefix(topic, o.read) }
+func (o only) MaySubscribe(f string) bool { return f != "closed" }
 
 func TestAccess(t *testing.T) {
 	b, now := New(Limits{}), time.Now()
@@ -36,6 +37,10 @@ func TestAccess(t *testing.T) {
 		if n, _ := sub.Next(now, out); (n == 1) != row.delivered {
 			t.Errorf("%s reaches the subscriber: %v, want %v", row.topic, n == 1, row.delivered)
 		}
+	}
+	codes, _ := sub.Subscribe(now, []Subscription{{Filter: "closed"}, {Filter: "open"}})
+	if codes[0] != mqtt.NotAuthorized || codes[1] != mqtt.Success || len(sub.Subscriptions()) != 2 {
+		t.Errorf("a filter that may not be subscribed to is refused, others are not: %v", codes)
 	}
 	pub.SetWill(&Will{Message: &Message{Topic: "b/will", Payload: []byte("1")}})
 	pub.Close(now, Closing{Lost: true})

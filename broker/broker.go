@@ -70,6 +70,8 @@ type Waker interface{ Wake() }
 type Access interface {
 	MayWrite(topic string) bool
 	MayRead(topic string) bool
+	// MaySubscribe says whether a filter may be subscribed to at all. What is delivered is up to MayRead.
+	MaySubscribe(filter string) bool
 }
 
 // Options are what a front end opens a session with: CONNECT in the words of MQTT 5.

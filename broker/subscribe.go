@@ -27,6 +27,9 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 	if topic.ValidFilter(sub.Filter) != nil {
 		return mqtt.TopicFilterInvalid
 	}
+	if st.access != nil && !st.access.MaySubscribe(sub.Filter) {
+		return mqtt.NotAuthorized
+	}
 	if strings.HasPrefix(sub.Filter, "$share/") {
 		return mqtt.SharedSubscriptionsNotSupported
 	}

@@ -68,6 +68,25 @@ func (a *Access) MayWrite(name string) bool {
 	return a == nil || !reserved(name) && a.may(name, write)
 }
 
+// MaySubscribe reports whether there is a topic that the filter matches and that the client may read. With a group of a shared subscription in front,
+// it is about the filter behind it.
+func (a *Access) MaySubscribe(filter string) bool {
+	if a == nil {
+		return true
+	}
+	if rest, shared := strings.CutPrefix(filter, "$share/"); shared {
+		if _, filter, shared = strings.Cut(rest, "/"); !shared || filter == "" {
+			return false
+		}
+	}
+	if a.own != nil {
+		if said := a.own.reach(filter); said != 0 {
+			return said == read
+		}
+	}
+	return a.patterns.reach(filter) == read
+}
+
 func (a *Access) may(name string, want access) bool {
 	if name == "" || strings.HasPrefix(name, "$share") {
 		return false // "$share/…" is a word of subscriptions and no topic

@@ -49,6 +49,7 @@ const linearMax = 16
 
 // rules is a list that answers. The zero rules say nothing about any topic.
 type rules struct {
+	all  []entry                       // deny entries first
 	list []rule                        // deny entries first; empty when there is a tree
 	tree *topic.Tree[struct{}, access] // of long lists
 }
@@ -56,9 +57,9 @@ type rules struct {
 // newRules compiles list, in which deny entries stand first.
 func newRules(list []entry) rules {
 	if len(list) > linearMax {
-		return rules{tree: newTree(list)}
+		return rules{all: list, tree: newTree(list)}
 	}
-	r := rules{list: make([]rule, len(list))}
+	r := rules{all: list, list: make([]rule, len(list))}
 	for i, e := range list {
 		r.list[i] = newRule(e)
 	}
@@ -86,6 +87,19 @@ func (r *rules) ask(name string, want access) access {
 	for i := range r.list {
 		if e := &r.list[i]; e.what&(deny|want) != 0 && e.matches(name) {
 			return e.what & (deny | want)
+		}
+	}
+	return 0
+}
+
+// reach returns deny when a deny entry matches all that the filter does, read when a topic that it matches may be read, and 0 when no entry decides.
+func (r *rules) reach(filter string) access {
+	for _, e := range r.all {
+		switch {
+		case e.what == deny && topic.Covers(e.filter, filter):
+			return deny
+		case e.what&read != 0 && topic.Overlap(e.filter, filter):
+			return read
 		}
 	}
 	return 0

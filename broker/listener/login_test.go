@@ -55,6 +55,7 @@ type below string
 
 func (b below) MayRead(topic string) bool  { return bytes.HasPrefix([]byte(topic), []byte(b)) }
 func (b below) MayWrite(topic string) bool { return b.MayRead(topic) }
+func (b below) MaySubscribe(string) bool   { return true }
 
 func login(id, user, password string) mqtt.Connect {
 	p := mqtt.Connect{ClientID: id, CleanStart: true, Username: user, HasUsername: user != "", Password: []byte(password), HasPassword: password != ""}

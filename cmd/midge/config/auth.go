@@ -7,6 +7,8 @@ type Auth struct {
 	AllowAnonymous *bool  `toml:"allow_anonymous"` // clients may come in without a user name; nil = see AdmissionAt
 	PasswordFile   string `toml:"password_file"`   // "" = none
 	ACLFile        string `toml:"acl_file"`        // "" = none: everything is allowed
+
+	ACLCheckSubscribe bool `toml:"acl_check_subscribe"` // refuse subscriptions that can bring nothing
 }
 
 // Admission is who may come in at a listener and what whoever is in may do.

@@ -35,6 +35,12 @@ func (a *access) now() *auth.Access {
 // MayRead is broker.Access's.
 func (a *access) MayRead(topic string) bool { return a.now().MayRead(topic) }
 
+// MaySubscribe is broker.Access's.
+func (a *access) MaySubscribe(filter string) bool {
+	may := a.now()
+	return !a.rules.CheckSubscribe || may.MaySubscribe(filter)
+}
+
 // MayWrite is broker.Access's. What is refused is logged.
 func (a *access) MayWrite(topic string) bool {
 	if a.now().MayWrite(topic) {

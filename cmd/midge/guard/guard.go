@@ -32,6 +32,8 @@ type Rules struct {
 	Anonymous bool            // clients may come in without a user name
 	Passwords *auth.Passwords // nil = none: a user name is then not looked at
 	ACL       *auth.ACL       // nil = everything is allowed
+	// CheckSubscribe refuses subscriptions to filters that match no topic which the client may read. Without it they are taken and bring nothing, as in Mosquitto.
+	CheckSubscribe bool
 }
 
 // A Door is where clients come in under the same rules.

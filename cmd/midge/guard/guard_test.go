@@ -287,6 +287,13 @@ func TestAccessFollowsItsDoor(t *testing.T) {
 	if a.MayWrite("out") || !a.MayRead("out") {
 		t.Error("those of another file hold as soon as the door has it")
 	}
+	if !a.MaySubscribe("in") {
+		t.Error("a subscription that brings nothing is taken, as Mosquitto takes it")
+	}
+	d.SetRules(Rules{ACL: acl(t, "user joe\ntopic read out\n"), CheckSubscribe: true})
+	if a.MaySubscribe("in") || !a.MaySubscribe("+") {
+		t.Error("where it is to be refused, it is, and no other")
+	}
 	d.SetRules(Rules{})
 	if !a.MayWrite("anything") {
 		t.Error("and without a file everything is allowed again")

@@ -29,9 +29,9 @@ func loadRules(cfg *config.Config) (r rules, err error) {
 	f := files{passwords: map[string]*auth.Passwords{}, acls: map[string]*auth.ACL{}}
 	for _, l := range cfg.Listeners {
 		a := cfg.AdmissionAt(l)
-		r.listeners = append(r.listeners, guard.Rules{Anonymous: a.Anonymous, Passwords: f.password(a.PasswordFile), ACL: f.acl(a.ACLFile)})
+		r.listeners = append(r.listeners, guard.Rules{Anonymous: a.Anonymous, Passwords: f.password(a.PasswordFile), ACL: f.acl(a.ACLFile), CheckSubscribe: cfg.Auth.ACLCheckSubscribe})
 	}
-	r.links = guard.Rules{Anonymous: true, ACL: f.acl(cfg.Auth.ACLFile)}
+	r.links = guard.Rules{Anonymous: true, ACL: f.acl(cfg.Auth.ACLFile), CheckSubscribe: cfg.Auth.ACLCheckSubscribe}
 	r.warnings = f.warnings
 	return r, errors.Join(f.problems...)
 }

@@ -96,7 +96,9 @@ func (n *Node) listen(l config.Listener, door *guard.Door, who string) error {
 	}
 	n.undo = append(n.undo, func() { nl.Close() })
 	n.log.Info("listening for MQTT", "address", nl.Addr().String(), "for", who)
-	n.add("listener "+l.Address, func(ctx context.Context) error { return n.Server.Serve(ctx, nl, listener.Policy{Name: l.Address, Auth: door}) })
+	n.add("listener "+l.Address, func(ctx context.Context) error {
+		return n.Server.Serve(ctx, nl, listener.Policy{Name: l.Address, Auth: door})
+	})
 	return nil
 }
 
