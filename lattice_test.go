@@ -34,7 +34,7 @@ const lattice = `
 	broker/listener        < broker, broker/mqtt, broker/topic, internal/warm
 	broker/bridge          < broker, broker/mqtt, broker/topic
 
-	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports
+	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports, internal/warm
 
 	firmware-sim/fleet     < mqttsn, mqttsn/client, transports, transports/udp, transports/serial, transports/faults
 	firmware-sim           < firmware-sim/fleet

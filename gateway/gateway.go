@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"midge/broker"
+	"midge/internal/warm"
 	"midge/transports"
 )
 
@@ -105,8 +106,8 @@ func (g *Gateway) read(ctx context.Context, l *link, t transports.Link) error {
 		busy := g.receive(l, t, frames[:n])
 		if busy != nil {
 			pause(ctx, busy)
-		} else if m.after(time.Now(), n) {
-			time.Sleep(restFor)
+		} else if rest := m.after(time.Now(), n, n == len(frames)); rest > 0 {
+			warm.Sleep(rest)
 		}
 	}
 }

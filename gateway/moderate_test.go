@@ -23,19 +23,20 @@ func simulate(closed int, every, during time.Duration) (frames, reads int) {
 			read = read.Add(time.Duration(n) * every)
 		}
 		frames, reads = frames+n, reads+1
-		if m.after(now, n) {
-			now = now.Add(restFor)
-		}
+		now = now.Add(m.after(now, n, false))
 	}
 	return frames, reads
 }
 
 func TestModeration(t *testing.T) {
-	if frames, reads := simulate(0, 200*time.Microsecond, time.Second); frames < 4990 || reads > frames/4 {
+	if frames, reads := simulate(0, 200*time.Microsecond, time.Second); frames < 4980 || reads > frames/12 {
 		t.Errorf("1,000 devices of 5 msg/s are read several frames at a time: %d frames in %d reads", frames, reads)
 	}
 	if frames, reads := simulate(0, 5*time.Millisecond, 10*time.Second); frames != reads {
 		t.Errorf("a frame now and then is read at once: %d frames in %d reads", frames, reads)
+	}
+	if m := (moderator{rest: restMost}); m.after(time.Unix(1000, 0), batch, true) != 0 {
+		t.Error("after a read that was full the next follows at once")
 	}
 	if frames, _ := simulate(1, 0, 10*time.Second); frames < 190_000 {
 		t.Errorf("a sender that waits for each answer is slowed by less than a twentieth of 200,000 frames: %d", frames)
