@@ -60,7 +60,8 @@ type conn struct {
 	attempt   *attempt      // a CONNECT that waits for its verdict
 	refused   bool          // it was not let in
 
-	packetMax uint32 // octets that the client takes, 0 = any; written before the session exists
+	packetMax uint32     // octets that the client takes, 0 = any; written before the session exists
+	explains  explaining // likewise
 
 	pumping    atomic.Uint32 // idle, running or again
 	unanswered atomic.Int64  // answers asked for since the wire last took all that we had for it
@@ -68,6 +69,7 @@ type conn struct {
 	wmu    sync.Mutex // guards writing and what follows. It may be held while a write waits
 	rest   []byte     // what the wire has not taken yet
 	broken bool       // nothing more can be written
+	told   aliases    // topics that the client knows by alias
 
 	// amu guards what follows, and makes writing session visible to the pump. It is taken after wmu and never held while a write waits.
 	amu     sync.Mutex
@@ -136,7 +138,7 @@ func (c *conn) farewell(err error) {
 	defer c.wmu.Unlock()
 	switch {
 	case errors.Is(err, broker.ErrTakenOver):
-		c.cut(mqtt.SessionTakenOver)
+		c.cut(mqtt.SessionTakenOver, "")
 	case errors.As(err, &fault):
 		c.server.faults.count(fault.Reason)
 		level := slog.LevelInfo
@@ -146,7 +148,7 @@ func (c *conn) farewell(err error) {
 		c.server.log.Log(c.ctx, level, "connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
 		c.answerHeld()
 		if !fault.Silent {
-			c.cut(fault.Reason)
+			c.cut(fault.Reason, fault.Text)
 		}
 	default:
 		c.answerHeld()
@@ -175,12 +177,12 @@ func (c *conn) leave(now time.Time, err error) {
 func (c *conn) disconnect(r mqtt.ReasonCode) {
 	c.wire.hurry() // as in farewell
 	c.wmu.Lock()
-	c.cut(r)
+	c.cut(r, "")
 	c.wmu.Unlock()
 }
 
-// cut is disconnect for whoever holds wmu.
-func (c *conn) cut(r mqtt.ReasonCode) {
+// cut is disconnect for whoever holds wmu. The text says why when the reason alone does not; "" is the reason's usual one.
+func (c *conn) cut(r mqtt.ReasonCode, text string) {
 	c.amu.Lock()
 	told := c.greeted && c.version == mqtt.V5
 	c.amu.Unlock()
@@ -188,8 +190,7 @@ func (c *conn) cut(r mqtt.ReasonCode) {
 		c.shut(nil)
 		return
 	}
-	d := mqtt.Disconnect{Reason: r}
-	c.shut(d.Append(nil, c.version))
+	c.shut(c.disconnectPacket(r, text))
 }
 
 // shut sends the last words, as far as the wire takes them, behind what waits, and ends our side. The caller holds wmu.

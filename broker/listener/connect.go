@@ -21,11 +21,23 @@ func (c *conn) connect(h mqtt.Header, body []byte) error {
 	if err != nil {
 		return c.refuseFault(p.Version, err)
 	}
-	c.version, c.bridge = p.Version, p.Bridge
+	c.meet(&p)
 	if reason := c.unacceptable(&p); reason != mqtt.Success {
 		return c.refuse(reason, "CONNECT refused: "+reason.String())
 	}
 	return c.authenticate(&p)
+}
+
+// meet notes what the client takes and wants to be told.
+func (c *conn) meet(p *mqtt.Connect) {
+	c.version, c.bridge, c.explains = p.Version, p.Bridge, explainingTo(p)
+	if p.Props.Has(mqtt.PropMaximumPacketSize) {
+		c.packetMax = p.Props.MaximumPacketSize
+	}
+	if p.Props.Has(mqtt.PropTopicAliasMaximum) {
+		// "The Server MUST NOT send a Topic Alias in a PUBLISH packet to the Client greater than Topic Alias Maximum" [MQTT-3.1.2-26]
+		c.told.max = min(int(p.Props.TopicAliasMaximum), aliasesMax)
+	}
 }
 
 func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
@@ -34,6 +46,8 @@ func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
 		return mqtt.BadAuthenticationMethod
 	case w != nil && topic.ValidName(w.Topic) != nil:
 		return mqtt.TopicNameInvalid
+	case w != nil && !c.wellFormed(w.Props, w.Payload):
+		return mqtt.PayloadFormatInvalid
 	case strings.HasPrefix(p.ClientID, "$"):
 		return mqtt.ClientIdentifierNotValid // these are Midge's own: bridges and the like
 	}
@@ -59,8 +73,7 @@ func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 	if !mqtt.HasConnackCode(c.version, r) {
 		return fault
 	}
-	ack := mqtt.Connack{Reason: r}
-	c.send(func(b []byte) []byte { return ack.Append(b, c.version) })
+	c.send(func(b []byte) []byte { return append(b, c.connackPacket(r, text)...) })
 	return fault
 }
 
@@ -77,9 +90,6 @@ func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 		}
 		if p.Props.Has(mqtt.PropReceiveMaximum) {
 			o.ReceiveMaximum = p.Props.ReceiveMaximum
-		}
-		if p.Props.Has(mqtt.PropMaximumPacketSize) {
-			c.packetMax = p.Props.MaximumPacketSize
 		}
 	}
 	o.Will = c.will(now, p.Will)
@@ -103,7 +113,7 @@ func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 	if err != nil {
 		return err
 	}
-	c.keepAlive = time.Duration(p.KeepAlive) * time.Second * 3 / 2
+	c.keepAlive = time.Duration(c.keepAliveFor(p)) * time.Second * 3 / 2
 	c.lastRead = now
 	c.server.log.Debug("client connected", "client", o.ClientID, "user", v.Username, "peer", c.peer, "version", c.version, "clean", p.CleanStart)
 	return nil
@@ -147,6 +157,20 @@ func (s *Server) assignID(now time.Time) string {
 	return fmt.Sprintf("auto-%x-%d", now.UnixNano(), s.assigned.Add(1))
 }
 
+// keepAliveFor is the keep-alive in seconds that counts: the client's own, or the longest that is allowed, which the client is told.
+func (c *conn) keepAliveFor(p *mqtt.Connect) uint16 {
+	if limit := c.policy.MaxKeepAlive; limit > 0 && p.Version == mqtt.V5 && (p.KeepAlive == 0 || p.KeepAlive > limit) {
+		return limit
+	}
+	return p.KeepAlive
+}
+
+// responseTopic is where answers to a client's requests may go: a branch of its own, as far as nobody else uses it. An access file keeps others out of it
+// with «pattern read response/%c/#».
+func responseTopic(id string) (string, bool) {
+	return "response/" + id, !strings.ContainsAny(id, "+#/")
+}
+
 // properties tells an MQTT 5 client what the server does and does not do.
 func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	if p.Version != mqtt.V5 {
@@ -160,6 +184,14 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	if p.ClientID == "" {
 		props.AssignedClientID = id
 		props.Mark(mqtt.PropAssignedClientID)
+	}
+	if k := c.keepAliveFor(p); k != p.KeepAlive {
+		props.ServerKeepAlive = k
+		props.Mark(mqtt.PropServerKeepAlive)
+	}
+	if name, ok := responseTopic(id); ok && p.Props.Has(mqtt.PropRequestResponseInfo) && p.Props.RequestResponseInfo == 1 {
+		props.ResponseInfo = name
+		props.Mark(mqtt.PropResponseInfo)
 	}
 	return props
 }

@@ -38,5 +38,5 @@
 //
 // # Not here
 //
-// TLS, WebSocket and Unix sockets, enhanced authentication, topic aliases towards clients and shared subscriptions are to come.
+// TLS, WebSocket and Unix sockets, enhanced authentication and shared subscriptions are to come.
 package listener

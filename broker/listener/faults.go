@@ -11,7 +11,7 @@ import (
 var faultReasons = [...]mqtt.ReasonCode{
 	mqtt.UnspecifiedError, mqtt.MalformedPacket, mqtt.ProtocolError, mqtt.UnsupportedProtocolVersion, mqtt.ClientIdentifierNotValid,
 	mqtt.BadAuthenticationMethod, mqtt.TopicNameInvalid, mqtt.TopicAliasInvalid, mqtt.KeepAliveTimeout, mqtt.PacketTooLarge,
-	mqtt.ReceiveMaximumExceeded, mqtt.QuotaExceeded, mqtt.BadUserNameOrPassword, mqtt.NotAuthorized, mqtt.ServerBusy,
+	mqtt.ReceiveMaximumExceeded, mqtt.QuotaExceeded, mqtt.BadUserNameOrPassword, mqtt.NotAuthorized, mqtt.ServerBusy, mqtt.PayloadFormatInvalid,
 }
 
 // faults counts connections that ended by a fault, by reason.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"midge/broker"
 	"midge/broker/mqtt"
@@ -100,6 +101,9 @@ func (c *conn) publish(first byte, body []byte) error {
 	}
 	m := &broker.Message{Topic: name, Payload: append([]byte(nil), p.Payload...), QoS: p.QoS, Retain: p.Retain}
 	if p.Props != nil {
+		if !c.wellFormed(p.Props, p.Payload) {
+			return c.refusePayload(p.QoS, p.ID)
+		}
 		setProperties(m, c.lastRead, p.Props)
 	}
 	c.batch.kind = mqtt.TypePublish
@@ -108,6 +112,27 @@ func (c *conn) publish(first byte, body []byte) error {
 	}
 	c.batch.ws.in = append(c.batch.ws.in, broker.Inbound{ID: p.ID, Message: m})
 	return nil
+}
+
+// wellFormed reports whether a payload is what its Payload Format Indicator says, or nobody wants to know.
+func (c *conn) wellFormed(p *mqtt.Properties, payload []byte) bool {
+	return !c.policy.PayloadFormatCheck || !p.Has(mqtt.PropPayloadFormat) || p.PayloadFormat == 0 || utf8.Valid(payload)
+}
+
+// refusePayload answers a message whose payload is not what it says (MQTT 5 §3.3.2.3.2). At QoS 0 there is no answer but the end of the connection.
+func (c *conn) refusePayload(q mqtt.QoS, id uint16) error {
+	if err := c.endRun(); err != nil {
+		return err
+	}
+	t := mqtt.TypePuback
+	switch {
+	case q == mqtt.AtMostOnce:
+		return &mqtt.Error{Reason: mqtt.PayloadFormatInvalid, Text: "PUBLISH: payload is not the UTF-8 text that it claims to be"}
+	case q == mqtt.ExactlyOnce:
+		t = mqtt.TypePubrec
+	}
+	c.batch.asked++
+	return c.session.Reply(c.ackPacket(t, id, mqtt.PayloadFormatInvalid))
 }
 
 // topicOf resolves the topic name: repeated, aliased or new.
@@ -244,8 +269,7 @@ func (c *conn) subscribe(first byte, body []byte) error {
 		return err
 	}
 	c.batch.asked += len(codes)
-	ack := mqtt.Suback{ID: p.ID, Codes: codes}
-	return c.session.Reply(ack.Append(nil, c.version))
+	return c.session.Reply(c.subackPacket(p.ID, codes))
 }
 
 func (c *conn) unsubscribe(first byte, body []byte) error {

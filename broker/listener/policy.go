@@ -7,6 +7,11 @@ type Policy struct {
 	MaximumPacketSize uint32 // octets of the largest packet accepted; default 2,000,000
 	ReceiveMaximum    uint16 // QoS 2 messages that a client may have open; default 20, announced in MQTT 5
 	TopicAliasMaximum uint16 // default 10
+	// MaxKeepAlive is the longest keep-alive in seconds that an MQTT 5 client may have: one that asks for more, or for none, is told (Server Keep Alive).
+	// 0 means any. A client of MQTT 3 cannot be told and keeps its own.
+	MaxKeepAlive uint16
+	// PayloadFormatCheck refuses messages whose Payload Format Indicator says UTF-8 text and whose payload is none.
+	PayloadFormatCheck bool
 
 	Auth Authenticator // decides who may come in and what they may do; nil lets everyone do everything
 }

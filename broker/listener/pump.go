@@ -89,7 +89,7 @@ func (c *conn) drainHeld(rounds int) progress {
 		n, err := c.pull(o, now, size)
 		if err != nil {
 			c.flushOut(o, drained)
-			c.cut(mqtt.SessionTakenOver)
+			c.cut(mqtt.SessionTakenOver, "")
 			return drained
 		}
 		octets, taken := c.encodeAll(o, now, n)
@@ -226,8 +226,11 @@ func (c *conn) encode(box *outbox, now time.Time, o *broker.Outbound) []byte {
 		if o.Reason == mqtt.QuotaExceeded && c.version != mqtt.V5 {
 			// MQTT 3 has no answer but success. Without one the client keeps the message and brings it again.
 			c.flushOut(box, drained)
-			c.cut(o.Reason)
+			c.cut(o.Reason, "")
 			return box.buf
+		}
+		if o.Reason.Failed() {
+			return append(b, c.ackPacket(ackTypes[o.Kind], o.ID, o.Reason)...)
 		}
 		return mqtt.AppendAck(b, ackTypes[o.Kind], o.ID, o.Reason, c.version)
 	}
@@ -237,12 +240,20 @@ func (c *conn) encode(box *outbox, now time.Time, o *broker.Outbound) []byte {
 	if !m.Expires.IsZero() {
 		d.Expiry = max(1, uint32((m.Expires.Sub(now)+time.Second-1)/time.Second))
 	}
+	if c.told.max > 0 {
+		if d.Alias = c.told.find(m.Topic); d.Alias != 0 {
+			d.Topic = ""
+		}
+	}
 	if c.packetMax != 0 && d.Size(c.version) > int(c.packetMax) {
 		// "Where a Packet is too large to send, the Server MUST discard it without sending it and then behave as if it had
 		// completed sending that Application Message" [MQTT-3.1.2-25]
 		c.server.broker.Dropped(broker.PacketTooLarge)
 		c.session.Discard(o.ID)
 		return b
+	}
+	if c.told.max > 0 && d.Alias == 0 && (c.packetMax == 0 || d.Size(c.version)+aliasCost <= int(c.packetMax)) {
+		d.Alias = c.told.learn(m.Topic)
 	}
 	return d.Append(b, c.version)
 }

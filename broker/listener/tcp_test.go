@@ -34,7 +34,7 @@ func dialTCP(t testing.TB, addr string) *tcpClient {
 func (c *tcpClient) connect(p mqtt.Connect) *tcpClient {
 	c.t.Helper()
 	c.v = p.Version
-	c.Write(p.Append(nil))
+	c.Write(terse(p))
 	if got, err := readPacket(c); err != nil || got[0] != 0x20 || got[3] != 0 {
 		c.t.Fatalf("CONNECT of %q is accepted: got % x, %v", p.ClientID, got, err)
 	}

@@ -418,6 +418,9 @@ func decode(b []byte, v mqtt.Version) (words []string, err error) {
 		p, err = mqtt.ParsePublish(h.First, body, v)
 		props = p.Props
 		add("%s", short(string(p.Topic)))
+		if len(p.Topic) == 0 {
+			words[1] = "''"
+		}
 		add("'%s'", strings.Trim(short(string(p.Payload)), "'"))
 		if n := len(p.Payload); n > 8 && strings.HasPrefix(short(string(p.Payload)), "'") {
 			words[len(words)-1] = short(string(p.Payload))

@@ -1,6 +1,7 @@
 package normative
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -163,6 +164,12 @@ func (p *player) expects(who string, want []string) error {
 		return fmt.Errorf("the connection has ended instead")
 	case b == nil:
 		return fmt.Errorf("nothing came")
+	}
+	if want[0] == "RAW" {
+		if !bytes.Equal(b, raw(want[1:])) {
+			return fmt.Errorf("came: % x", b)
+		}
+		return nil
 	}
 	got, err := decode(b, p.v)
 	if err != nil {

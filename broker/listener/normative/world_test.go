@@ -78,6 +78,10 @@ func (s *settings) set(key, value string) {
 		s.policy.ReceiveMaximum = uint16(n)
 	case key == "topic-aliases":
 		s.policy.TopicAliasMaximum = uint16(n)
+	case key == "max-keep-alive":
+		s.policy.MaxKeepAlive = uint16(n)
+	case key == "payload-format-check":
+		s.policy.PayloadFormatCheck = n == 1
 	case key == "subscriptions":
 		s.limits.Subscriptions = n
 	case key == "sessions":
