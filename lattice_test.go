@@ -40,6 +40,7 @@ const lattice = `
 	firmware-sim           < firmware-sim/fleet
 
 	cmd/midge/config       < broker/mqtt, broker/topic
+	cmd/midge/importer     < broker/topic, cmd/midge/config
 	cmd/midge/client       < broker/mqtt, broker/topic
 	cmd/midge/passwd       < broker/auth
 	cmd/midge/status       <
@@ -56,6 +57,7 @@ var drivers = map[string]string{
 	"github.com/eclipse/paho.mqtt.golang": "broker/bridge",
 	"github.com/BurntSushi/toml":          "cmd/midge/config",
 	"github.com/prometheus/client_golang": "cmd/midge/status",
+	"go.yaml.in/yaml":                     "cmd/midge/importer",
 	"github.com/alecthomas/kong":          "cmd/midge",
 }
 

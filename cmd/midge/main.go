@@ -23,6 +23,7 @@ type cli struct {
 	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`
 	Passwd  clientCmd  `cmd:"" help:"Manage a password file, with the flags of mosquitto_passwd." passthrough:""`
 	Store   storeCmd   `cmd:"" help:"Look into the state on disk, verify it, or move it to another box."`
+	Import  importCmd  `cmd:"" help:"Print a configuration made from the one of Mosquitto or of another MQTT-SN gateway."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

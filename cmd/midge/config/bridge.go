@@ -28,7 +28,7 @@ type Bridge struct {
 
 // BridgeTopic is one line of what a bridge carries.
 type BridgeTopic struct {
-	Filter       string `toml:"filter"`        // required; the only part with wildcards
+	Filter       string `toml:"filter"`        // the only part with wildcards; "" = the prefixes are one whole topic each
 	Direction    string `toml:"direction"`     // one of Directions; "out" = to the other broker
 	QoS          uint8  `toml:"qos"`           // 0…2: a message goes at the lower of this and its own
 	LocalPrefix  string `toml:"local_prefix"`  // put in front of Filter here

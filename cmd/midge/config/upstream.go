@@ -76,7 +76,8 @@ func (v checker) bridgeTopic(at string, t BridgeTopic) {
 			return
 		}
 	}
-	if !v.required(at+".filter", t.Filter, table, "sensors/#") {
+	if t.Filter == "" && (t.LocalPrefix == "" || t.RemotePrefix == "") {
+		v.required(at+".filter", t.Filter, table, "sensors/#") // without one, both prefixes are a whole topic
 		return
 	}
 	for _, f := range []struct{ where, filter string }{{"here", t.Local()}, {"at the other broker", t.Remote()}} {

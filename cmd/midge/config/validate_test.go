@@ -109,6 +109,8 @@ func TestValidation(t *testing.T) {
 			`config.toml:7: [bridge.topic] qos = 3 is out of range; it goes from 0 to 2`,
 			`config.toml:8: [bridge.topic] has no filter; write for example filter = "sensors/#"`,
 			`config.toml:11: [bridge.topic] local_prefix = "a/+/" holds a wildcard; wildcards belong into the filter`}},
+		{"bridge topic without a filter", bridge + "[[bridge.topic]]\nlocal_prefix = \"a\"\nremote_prefix = \"b\"\n[[bridge.topic]]\nlocal_prefix = \"a\"", []string{
+			`config.toml:7: [bridge.topic] has no filter; write for example filter = "sensors/#"`}},
 		{"prefix without a slash", bridge + "[[bridge.topic]]\nfilter = \"+/a\"\nremote_prefix = \"site1\"", []string{
 			`config.toml:5: [bridge.topic] filter = "+/a": at the other broker it would be "site1+/a", and '+' must stand alone in its level`}},
 		{"loop in two lines", bridge + topics + "direction = \"in\"\n[[bridge.topic]]\nfilter = \"s/#\"\n", []string{

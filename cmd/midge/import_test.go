@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+const importedConf = `
+# A site with users, rules and a bridge, as people write them.
+listener %[1]d 127.0.0.1
+allow_anonymous false
+password_file %[2]s/passwd
+acl_file %[2]s/acl
+persistence true
+persistence_location %[2]s/state/
+user root
+max_inflight_messages 1
+
+connection head-office
+address 127.0.0.1:%[3]d
+remote_clientid site12
+keepalive_interval 30
+topic sensors/# out 1 "" site12/
+topic cmd/# in 1 office/ site12/
+topic "" out 1 kitchen/temperature house/12/t
+`
+
+const importedACL = `
+user ann
+topic readwrite home/#
+topic readwrite sensors/#
+topic kitchen/temperature
+topic read office/cmd/#
+user bob
+topic read home/#
+pattern readwrite clients/%c/#
+`
+
+// TestImportedConfigurationDoesTheSame runs Mosquitto with a configuration, then Midge with what that is imported to, and has the same clients do the same
+// things at both. The bridge's other end is the same Mosquitto all the time.
+func TestImportedConfigurationDoesTheSame(t *testing.T) {
+	need(t, "mosquitto", "mosquitto_passwd", "mosquitto_pub", "mosquitto_sub")
+	office := startMosquitto(t)
+	dir, port := t.TempDir(), freePort(t)
+	for _, user := range []string{"ann", "bob"} {
+		create := []string{"-c"}
+		if user != "ann" {
+			create = nil
+		}
+		if out, err := run(t, "mosquitto_passwd", append(create, "-b", dir+"/passwd", user, user+"'s secret")...); err != nil {
+			t.Fatal(out)
+		}
+	}
+	for name, text := range map[string]string{"acl": importedACL, "mosquitto.conf": fmt.Sprintf(importedConf, port, dir, office.port)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(dir+"/state", 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	theirs := start(t, "mosquitto", "-v", "-c", dir+"/mosquitto.conf")
+	theirs.waitFor("mosquitto starts", "running")
+	lifeAtTheSite(t, "mosquitto", port, office.port)
+	theirs.stop()
+
+	toml, report, status := midge(t, dir, "import", "mosquitto.conf")
+	if status != 0 {
+		t.Fatalf("the configuration is imported: status %d, %s", status, report)
+	}
+	want := "mosquitto.conf:7: persistence: what mosquitto.db holds stays there; retained messages and sessions begin anew\n" +
+		"mosquitto.conf:9: user: set \"User=\" in the systemd unit; Midge does not change its user\n" +
+		"midge: 2 not carried over from this mosquitto.conf\n"
+	if report != want {
+		t.Errorf("all but two lines are carried over:\n%sbut the report is\n%s", want, report)
+	}
+	path := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(path, []byte(toml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, wrong, status := midge(t, dir, "check"); status != 0 {
+		t.Fatalf("what was imported passes midge check: %s%s", out, wrong)
+	}
+	ours := start(t, midgePath(t), "run", "-c", path)
+	ours.waitFor("midge says when it is ready", "midge is ready")
+	lifeAtTheSite(t, "midge", port, office.port)
+	ours.stop()
+}
+
+// lifeAtTheSite is what clients of importedConf do. Whose broker it is stands in every sentence and in every message.
+func lifeAtTheSite(t *testing.T, whose string, port, office int) {
+	t.Helper()
+	as := func(user string) []string { return []string{"-u", user, "-P", user + "'s secret", "-q", "1"} }
+	say := func(port int, topic, text string, who ...string) {
+		t.Helper()
+		publish(t, port, append(who, "-t", topic, "-m", whose+" "+text)...)
+	}
+
+	for sentence, who := range map[string][]string{
+		"a client without a user":        nil,
+		"a client with a wrong password": {"-u", "ann", "-P", "bob's secret"},
+		"a user that is not in the file": {"-u", "eve", "-P", "ann's secret"},
+	} {
+		if out, err := run(t, "mosquitto_pub", append(who, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "home/door", "-m", "x")...); err == nil {
+			t.Errorf("%s refuses %s: %s", whose, sentence, out)
+		}
+	}
+
+	ann := subscribe(t, port, append(as("ann"), "-t", "home/#", "-t", "office/cmd/#")...)
+	bob := subscribe(t, port, append(as("bob"), "-t", "home/#")...)
+	say(port, "home/door", "bob may not", as("bob")...)
+	say(port, "home/door", "ann may", as("ann")...)
+	for name, sub := range map[string]*process{"ann": ann, "bob": bob} {
+		equal(t, "at "+whose+" "+name+" gets what ann may write and bob may not", sub.waitCount("a message for "+name, "home/door", 1), []string{"home/door " + whose + " ann may"})
+	}
+
+	say(port, "clients/bob-1/x", "for its own id", append(as("bob"), "-i", "bob-1", "-r")...)
+	say(port, "clients/bob-2/x", "for another id", append(as("bob"), "-i", "bob-1", "-r")...)
+	own := subscribe(t, port, append(as("bob"), "-i", "bob-1", "-t", "clients/#", "-t", "home/#")...)
+	say(port, "home/end", "that was all", as("ann")...)
+	own.waitFor("the last message", "that was all")
+	equal(t, "at "+whose+" %c in a pattern is the client id", own.waitCount("what was retained", "clients/", 1), []string{"clients/bob-1/x " + whose + " for its own id"})
+
+	state := subscribe(t, office, "-t", "$SYS/broker/connection/site12/state")
+	state.waitFor("the head office is told that the bridge of "+whose+" is connected", "/state 1")
+	outside := subscribe(t, office, "-t", "#", "-q", "1")
+	say(port, "sensors/attic", "out", as("ann")...)
+	say(port, "kitchen/temperature", "one topic to another", as("ann")...)
+	outside.waitFor("a line with a remote prefix carries out", "site12/sensors/attic "+whose+" out")
+	outside.waitFor("a line without a pattern carries one topic to another", "house/12/t "+whose+" one topic to another")
+	say(office, "site12/cmd/light", "in", "-q", "1")
+	ann.waitFor("a line with both prefixes carries in", "office/cmd/light "+whose+" in")
+}
