@@ -102,6 +102,7 @@ func (a *acceptor) accept(nc net.Conn) {
 		nc.Close()
 		return
 	}
+	watch(nc, a.server.cfg.Stall)
 	start := a.loop.take(c, nc)
 	if start == nil {
 		st := newStream(c, nc)

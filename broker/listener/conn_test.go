@@ -169,6 +169,28 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
+// TestKeepAliveOfEveryVersion: one and a half keep-alives of silence end a connection, and not a moment less, also of MQTT 3 clients, who are not told why.
+func TestKeepAliveOfEveryVersion(t *testing.T) {
+	for _, v := range []mqtt.Version{mqtt.V31, mqtt.V311, mqtt.V5} {
+		for _, keepAlive := range []uint16{1, 10, 600, 65535} {
+			in(t, Policy{}, broker.Limits{}, func(h *house) {
+				c := h.dial(v).connect(mqtt.Connect{ClientID: "c", CleanStart: true, KeepAlive: keepAlive})
+				allowed := time.Duration(keepAlive) * 3 * time.Second / 2
+				time.Sleep(allowed - time.Millisecond)
+				c.want("nothing happens before its time") // nil
+				if n := h.server.Connections(); n != 1 {
+					t.Errorf("MQTT %v, keep-alive %d s: after 1.5 times that, less a moment, the connection stands", v, keepAlive)
+				}
+				time.Sleep(2 * time.Millisecond)
+				if v == mqtt.V5 {
+					c.want("an MQTT 5 client is told why", 0xE0, 1, byte(mqtt.KeepAliveTimeout))
+				}
+				c.wantClosed(fmt.Sprintf("MQTT %v, keep-alive %d s: after 1.5 times that the connection is closed", v, keepAlive))
+			})
+		}
+	}
+}
+
 func TestConnectMustComeInTime(t *testing.T) {
 	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		c := h.dial(mqtt.V311)

@@ -24,7 +24,8 @@
 // # Pace
 //
 // A publisher that outruns its subscribers is not read from for a bounded moment (Session.Publish tells). A client that
-// does not read its socket stops its own pump, and when it goes on asking, its own reader (answersMax).
+// does not read its socket stops its own pump, and when it goes on asking, its own reader (answersMax). After Config.Stall without taking anything it is
+// cut off.
 //
 // # The end
 //

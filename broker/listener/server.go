@@ -15,12 +15,16 @@ import (
 
 // Config is what concerns a Server as a whole. The zero value of a field means its default.
 type Config struct {
-	Connections int // at a time, of all listeners together; default 100,000
+	Connections int           // at a time, of all listeners together; default 100,000
+	Stall       time.Duration // a client that takes nothing of what waits for it for so long is cut off; default 2 min
 }
 
 func (c Config) withDefaults() Config {
 	if c.Connections == 0 {
 		c.Connections = 100_000
+	}
+	if c.Stall == 0 {
+		c.Stall = 2 * time.Minute
 	}
 	return c
 }
