@@ -77,7 +77,7 @@ func (x *box) load() {
 	for len(x.b.loads) > 0 {
 		st := x.b.loads[0]
 		x.b.loads = x.b.loads[1:]
-		if err := x.b.loadOne(st, entries); err != nil {
+		if err := x.b.loadOne(x.now, st, entries); err != nil {
 			x.t.Fatalf("load: %v", err)
 		}
 	}

@@ -35,6 +35,8 @@ type Broker struct {
 	subsGen uint64            // moves when subs changes; a route of another generation is stale
 	routes  map[string]*route // by topic name
 	routed  int               // topics and receivers in routes, at most routeCacheMax
+	groups  map[string]*group // by filter, "$share/NAME/FILTER"
+	shared  int               // shared subscriptions: the members of all groups
 
 	retained      topic.Names[*Message]
 	retainedBytes int
@@ -56,6 +58,7 @@ func New(limits Limits) *Broker {
 		limits:     limits.withDefaults(),
 		sessions:   make(map[string]*state),
 		routes:     make(map[string]*route),
+		groups:     make(map[string]*group),
 		traffic:    make(map[string]*Traffic),
 		alarm:      make(chan struct{}, 1),
 		durability: durability{journal: newJournal(), waiting: make(map[*state]struct{})},
@@ -147,7 +150,7 @@ func (b *Broker) reopen(now time.Time, by *Session, st *state, cleanStart bool) 
 // forgotten, as the client is back.
 func (b *Broker) takeOver(now time.Time, by *Session, st *state) {
 	old := st.owner
-	b.detach(st)
+	b.detach(now, by, st)
 	if old.waker != nil {
 		by.wakes.add(old.waker)
 	}
@@ -175,16 +178,20 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options, present
 	s.resume()
 	b.connected++
 	b.deadlines.set(st, time.Time{})
+	for _, sh := range st.shares {
+		b.feed(now, s, sh.group)
+	}
 }
 
 // detach takes the front end's hold away and leaves the session as a connection that is gone.
-func (b *Broker) detach(st *state) {
+func (b *Broker) detach(now time.Time, by *Session, st *state) {
 	st.owner = nil
 	b.connected--
 	st.acks, st.replies = ring[answer]{}, 0 // the publisher repeats what it got no answer for
 	st.blocked = false
 	b.rewrite(st)
 	st.letPublishersGo()
+	b.recallAll(now, by, st)
 	b.dropQoS0(st)
 }
 
@@ -208,10 +215,14 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 		st.will = nil
 		b.publishWill(now, by, st, w)
 	}
+	plain := len(st.subs) - len(st.shares)
+	for len(st.shares) > 0 {
+		b.leave(now, by, st.shares[0], true)
+	}
 	for filter := range st.subs {
 		b.subs.Delete(filter, st)
 	}
-	if len(st.subs) > 0 {
+	if plain > 0 {
 		b.subsGen++
 	}
 	b.forgetCopies(by, st)

@@ -37,7 +37,8 @@ type Counters struct {
 	Dropped       map[string]uint64  // by DropReason
 	Sessions      int                // with or without a front end
 	Connected     int                // with one
-	Subscriptions int
+	Subscriptions int                // those that are not shared
+	Shared        int                // shared subscriptions: the members of all groups
 	Retained      int
 	RetainedBytes int
 	Queued        int // messages waiting, in flight excluded
@@ -57,7 +58,8 @@ func (b *Broker) Counters() Counters {
 		Dropped:       make(map[string]uint64, dropReasons),
 		Sessions:      len(b.sessions),
 		Connected:     b.connected,
-		Subscriptions: b.subs.Len(),
+		Subscriptions: b.subs.Len() - len(b.groups),
+		Shared:        b.shared,
 		Retained:      b.retained.Len(),
 		RetainedBytes: b.retainedBytes,
 		Queued:        b.queued + b.stored,

@@ -16,7 +16,7 @@ var crashSeeds = flag.Int("crash.seeds", 2, "how many seeds TestPowerCuts plays"
 
 // TestPowerCuts lets publishers and subscribers at QoS 1 and 2 work on a broker whose power is cut again and again, at
 // any point between its steps, on a file system that forgets what was not synced. In the end everything that a publisher
-// was acknowledged for must have reached every subscriber, at QoS 2 exactly once, in order.
+// was acknowledged for must have reached every subscriber, at QoS 2 exactly once, in order, and one member of every group.
 func TestPowerCuts(t *testing.T) {
 	for seed := range uint64(*crashSeeds) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
@@ -33,10 +33,11 @@ func TestPowerCuts(t *testing.T) {
 // world is a box with clients.
 type world struct {
 	*box
-	rng  *rand.Rand
-	pubs []*testPublisher
-	subs []*testSubscriber
-	cuts int
+	rng    *rand.Rand
+	pubs   []*testPublisher
+	subs   []*testSubscriber
+	groups []*testGroup
+	cuts   int
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -51,6 +52,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.box.commit()
 		w.want("SUBACK comes out once its subscription is committed", s.s, "reply suback")
 	}
+	w.formGroups()
 	for i, qos := range []mqtt.QoS{1, 2, 1, 2} {
 		w.pubs = append(w.pubs, &testPublisher{w: w, id: fmt.Sprint("pub", i), qos: qos})
 	}
@@ -66,7 +68,12 @@ func (w *world) cut() {
 		p.s = nil
 	}
 	for _, s := range w.subs {
-		s.s = nil
+		s.gone()
+	}
+	for _, g := range w.groups {
+		for _, s := range g.members {
+			s.gone()
+		}
 	}
 }
 
@@ -83,6 +90,12 @@ func (w *world) commit() {
 func (w *world) step() {
 	w.now = w.now.Add(time.Duration(w.rng.IntN(50)) * time.Millisecond)
 	p, s := w.pubs[w.rng.IntN(len(w.pubs))], w.subs[w.rng.IntN(len(w.subs))]
+	if g := w.groups[w.rng.IntN(len(w.groups))]; w.rng.IntN(2) == 0 {
+		s = g.members[w.rng.IntN(len(g.members))]
+		if w.rng.IntN(8) == 0 {
+			g.shake(s)
+		}
+	}
 	switch n := w.rng.IntN(100); {
 	case n < 30:
 		p.publish(1 + w.rng.IntN(20))
@@ -116,6 +129,9 @@ func (w *world) finish() {
 		for _, s := range w.subs {
 			s.pull()
 			idle = idle && s.s != nil && s.s.Waiting() == 0
+		}
+		for _, g := range w.groups {
+			idle = g.finish() && idle
 		}
 		if idle {
 			return
@@ -154,6 +170,9 @@ func (w *world) verify() {
 		if !ok || string(m.Payload) != fmt.Sprint(p.next-1) {
 			w.t.Errorf("the last message of %s is retained", p.id)
 		}
+	}
+	for _, g := range w.groups {
+		g.verify()
 	}
 	w.t.Logf("%d messages, %d cuts", total, w.cuts)
 }
@@ -246,23 +265,41 @@ type testSubscriber struct {
 	s    *Session
 	open map[uint16]bool // QoS 2 identifiers received and not released
 	got  map[string][]int
+
+	group *testGroup // that it is a member of
+	short bool       // its session ends with its connection
 }
 
 func (s *testSubscriber) connect() {
 	if s.s != nil {
 		return
 	}
-	h, _, err := s.w.b.Open(s.w.now, Options{ClientID: s.id, SessionExpiry: 100000, ReceiveMaximum: 20})
+	o := Options{ClientID: s.id, SessionExpiry: 100000, ReceiveMaximum: 20}
+	if s.short {
+		o.SessionExpiry = 0
+	}
+	h, present, err := s.w.b.Open(s.w.now, o)
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
 	s.s = h
+	if s.group != nil && !present {
+		s.subscribe()
+	}
+}
+
+// gone is called when it has no connection any more.
+func (s *testSubscriber) gone() {
+	s.s = nil
+	if s.short {
+		clear(s.open)
+	}
 }
 
 func (s *testSubscriber) disconnect() {
 	if s.s != nil {
 		s.s.Close(s.w.now, Closing{Lost: s.w.rng.IntN(2) == 0})
-		s.s = nil
+		s.gone()
 	}
 }
 
@@ -279,6 +316,7 @@ func (s *testSubscriber) pull() {
 			return
 		}
 		switch {
+		case o.Kind == Reply:
 		case o.Kind == Pubrel:
 			delete(s.open, o.ID)
 			err = s.s.Completed(o.ID)

@@ -15,11 +15,14 @@ func (s *Session) Next(now time.Time, dst []Outbound) (n int, err error) {
 	if s.st.owner != s {
 		return 0, ErrTakenOver
 	}
-	s.prompt, s.pulled = now, 0
+	s.prompt, s.pulled, s.resting = now, 0, false
 	n = s.nextAcks(dst)
 	if s.st.replies == 0 { // the subscriber is to have its answer first
 		n += s.nextResent(dst[n:])
 		n += s.nextQueued(now, dst[n:])
+		for len(s.st.shares) > 0 && n < len(dst) && s.pulled < s.pullBytes && s.takeShares(now) {
+			n += s.nextQueued(now, dst[n:])
+		}
 	}
 	s.awake = n == len(dst) || s.pulled >= s.pullBytes
 	s.st.relax()
@@ -98,7 +101,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 	for n < len(dst) && s.pulled < s.pullBytes && st.queue.len() > 0 {
 		if first := st.queue.at(0); first.qos > mqtt.AtMostOnce && !s.maySend(first.seq()) {
 			break
-		} else if !first.mayGo() {
+		} else if !b.mayGo(first) {
 			st.blocked = true
 			break
 		}
@@ -107,12 +110,12 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		begun := q.kept != nil && q.kept.dup && q.qos == mqtt.ExactlyOnce
 		if !begun && st.access != nil && !st.access.MayRead(q.msg.Topic) { // asked now: the rules may have changed while it waited
 			b.drop(NotAuthorized)
-			b.done(s, st, q.kept)
+			b.doneWith(s, st, &q)
 			continue
 		}
 		if !begun && q.msg.expired(now) {
 			b.drop(Expired)
-			b.done(s, st, q.kept)
+			b.doneWith(s, st, &q)
 			continue
 		}
 		s.traffic.Out[q.qos]++
@@ -163,7 +166,7 @@ func (s *Session) letGo(d *delivery) {
 	}
 	s.st.window.size -= d.msg.size()
 	s.b.inflightBytes -= d.msg.size()
-	d.msg, d.ids = nil, nil
+	d.msg, d.from = nil, nil
 }
 
 // maySend reports whether one more delivery at QoS > 0 may be in flight. What a subscriber is given and never acknowledges is bounded in octets too.
@@ -177,8 +180,8 @@ func (s *Session) maySend(seq uint64) bool {
 
 func (d delivery) outbound(dup bool) Outbound {
 	o := Outbound{Kind: Publish, QoS: d.qos, Retain: d.retain, Dup: dup, ID: d.id(), Message: d.msg}
-	if d.ids != nil {
-		o.SubscriptionIDs = *d.ids
+	if d.from != nil {
+		o.SubscriptionIDs = d.from.ids
 	}
 	return o
 }
@@ -277,8 +280,8 @@ func (s *Session) finish(d *delivery) {
 	if d.given {
 		s.outstanding--
 	}
+	s.b.doneWith(s, s.st, &d.queued)
 	s.letGo(d)
-	s.b.done(s, s.st, d.kept)
 	s.resend -= min(s.resend, s.st.window.finish(d))
 	s.b.inflight--
 }

@@ -42,7 +42,12 @@
 // The store's time runs on while the process lives and trusts no wall clock that has been caught lying, so that nothing expires because a box
 // booted in 1970.
 //
+// # Groups
+//
+// A shared subscription makes its session a member of a group: each message is lent to one member, and what waits until a member has room is the group's
+// backlog, which is a queue like a session's and on disk a session under the filter as its client id. See share.go.
+//
 // # Not here
 //
-// Shared subscriptions and most of $SYS are to come.
+// Most of $SYS is to come.
 package broker

@@ -1,13 +1,18 @@
 package broker
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"midge/broker/mqtt"
+)
 
 // check recounts everything that the core counts as it goes.
 func (b *Broker) check(t testing.TB, after string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var connected, inflight, inflightBytes, queued, queuedBytes, subs, waiting, stored, storedBytes int
+	var connected, inflight, inflightBytes, queued, queuedBytes, subs, waiting, stored, storedBytes, shared int
 	for id, st := range b.sessions {
 		st.check(t, after)
 		want(t, after, st.id == id, "session %q stands under its own client id, not %q", st.id, id)
@@ -22,12 +27,23 @@ func (b *Broker) check(t testing.TB, after string) {
 		queuedBytes += st.bytes
 		stored += st.dur.stored()
 		storedBytes += st.dur.storedBytes()
-		subs += len(st.subs)
+		subs += len(st.subs) - len(st.shares)
+		shared += len(st.shares)
 		if !st.deadline.IsZero() {
 			waiting++
 			want(t, after, b.deadlines[st.deadlineI] == st, "session %q knows its place among the deadlines", id)
 		}
 	}
+	for filter, g := range b.groups {
+		g.check(t, after, b, filter)
+		queued += g.st.queue.len()
+		queuedBytes += g.st.bytes
+		stored += g.st.dur.stored()
+		storedBytes += g.st.dur.storedBytes()
+		shared -= len(g.members)
+		subs++
+	}
+	want(t, after, shared == 0, "every shared subscription stands in its session and in its group: %d more in sessions", shared)
 	want(t, after, b.connected == connected, "%d sessions are connected, the broker counts %d", connected, b.connected)
 	want(t, after, b.inflight == inflight, "%d deliveries are in flight, the broker counts %d", inflight, b.inflight)
 	want(t, after, b.inflightBytes == inflightBytes, "%d octets are in flight, the broker counts %d", inflightBytes, b.inflightBytes)
@@ -41,6 +57,25 @@ func (b *Broker) check(t testing.TB, after string) {
 		want(t, after, !b.deadlines.Less(i, (i-1)/2), "deadline %d is not before the one above it", i)
 	}
 	b.checkRetained(t, after)
+}
+
+func (g *group) check(t testing.TB, after string, b *Broker, filter string) {
+	t.Helper()
+	bytes, qos := 0, mqtt.AtMostOnce
+	want(t, after, g.filter == filter && g.st.group == g && g.st.owner == nil, "group %q stands under its filter", filter)
+	want(t, after, len(g.members) > 0, "group %q has members", filter)
+	for _, sh := range g.members {
+		want(t, after, sh.group == g && slices.Contains(sh.st.shares, sh) && b.sessions[sh.st.id] == sh.st, "the members of group %q know it", filter)
+		want(t, after, g.st.dur != nil || sh.st.dur == nil, "group %q is durable as its member %q is", filter, sh.st.id)
+		qos = max(qos, sh.sub.QoS)
+	}
+	want(t, after, g.qos == qos, "group %q knows what its members were granted: %d, not %d", filter, qos, g.qos)
+	for i := range g.st.queue.len() {
+		q := g.st.queue.at(i)
+		bytes += q.msg.size()
+		want(t, after, q.from == nil && (q.kept != nil) == (g.st.dur != nil), "group %q keeps what waits for it exactly when it is durable", filter)
+	}
+	want(t, after, g.st.bytes == bytes, "group %q has a backlog of %d octets and counts %d", filter, bytes, g.st.bytes)
 }
 
 func (b *Broker) checkRetained(t testing.TB, after string) {
@@ -59,9 +94,14 @@ func (b *Broker) checkRetained(t testing.TB, after string) {
 func (st *state) check(t testing.TB, after string) {
 	t.Helper()
 	bytes, skipped, seq := 0, 0, uint64(0)
+	loans := make(map[*share]int)
 	for i := range st.queue.len() {
 		q := st.queue.at(i)
 		bytes += q.msg.size()
+		if l := q.loan(); l != nil {
+			loans[l.share]++
+			want(t, after, l.copy == nil || l.copy.stage != gone, "%q waits for a copy that its group still has", st.id)
+		}
 		want(t, after, (q.kept != nil) == (st.dur != nil && q.qos > 0), "%q keeps a copy at QoS > 0 exactly when it is durable", st.id)
 		if q.kept != nil {
 			skipped += int(q.kept.skip)
@@ -69,6 +109,13 @@ func (st *state) check(t testing.TB, after string) {
 			seq = q.seq()
 		}
 	}
+	for _, sh := range st.shares {
+		want(t, after, sh.st == st && sh.group.filter == sh.sub.Filter && st.subs[sh.sub.Filter] == sh.sub, "%q has its part in %q", st.id, sh.sub.Filter)
+		want(t, after, sh.waiting == loans[sh], "%q was lent %d copies by %q and counts %d", st.id, loans[sh], sh.sub.Filter, sh.waiting)
+		want(t, after, sh.waiting == 0 || st.owner != nil, "%q is there for what %q has lent it", st.id, sh.sub.Filter)
+		delete(loans, sh)
+	}
+	want(t, after, len(loans) == 0, "%q has nothing of groups that it has left", st.id)
 	want(t, after, st.skipped == skipped, "%q has %d empty places in its queue and counts %d", st.id, skipped, st.skipped)
 	replies := 0
 	for i := range st.acks.len() {

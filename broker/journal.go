@@ -282,7 +282,7 @@ func (b *Broker) sealRetained(at time.Duration, batch *store.Batch, all bool) {
 
 // secured lets the front end of a session go on that has waited for its copies to be safe.
 func (b *Broker) secured(by *Session, st *state) {
-	if st.dur.starved {
+	if st.dur != nil && st.dur.starved {
 		st.dur.starved = false
 		b.load(st)
 	}
@@ -305,7 +305,8 @@ func (b *Broker) committed(by *Session, copies []keptCopy, publ []*publication) 
 			}
 			continue
 		}
-		c.kept.stage, c.st.dur.safe = safe, c.kept.seq
+		c.kept.stage = safe
+		c.st.dur.safe = max(c.st.dur.safe, c.kept.seq)
 		b.settle(by, c.kept.pub)
 		b.secured(by, c.st)
 	}
@@ -314,6 +315,7 @@ func (b *Broker) committed(by *Session, copies []keptCopy, publ []*publication) 
 	}
 	for st := range b.waiting {
 		b.acksReady(by, st)
+		b.secured(by, st)
 		if st.changed <= j.committed {
 			delete(b.waiting, st)
 		}

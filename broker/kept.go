@@ -67,6 +67,7 @@ const (
 	sealed              // in the commit that is running
 	safe
 	gone // its receiver is done with it
+	lent // it belongs to a group, which keeps it: see loan
 )
 
 // publication is one message whose publisher waits until it is safe.
@@ -124,27 +125,37 @@ func (b *Broker) unlock() {
 
 // keep numbers q, which is for a durable session, enters it in the journal and reports whether it also stays in memory.
 func (b *Broker) keep(now time.Time, st *state, q *queued, p **publication) (inMemory bool) {
+	inMemory = st.dur.stored() == 0 && b.roomFor(now, st, q.msg.size())
+	b.enlist(now, st, q, inMemory, p)
+	return inMemory
+}
+
+// enlist is keep for whoever knows where q waits.
+func (b *Broker) enlist(now time.Time, st *state, q *queued, inMemory bool, p **publication) {
 	await(p)
+	q.kept = &kept{pub: *p, seq: st.nextSeq(q.msg, inMemory)}
+	b.journal.keep(b.sinceStart(now), st, *q, st.dur.total)
+	if !inMemory {
+		b.stored++
+		b.storedBytes += q.msg.size()
+	}
+}
+
+// nextSeq gives a copy of m its number in the queue of a durable session.
+func (st *state) nextSeq(m *Message, inMemory bool) uint64 {
 	d := st.dur
-	size := uint64(q.msg.size())
-	inMemory = d.stored() == 0 && b.roomFor(now, st, int(size))
 	d.last = st.number()
-	d.total += size
-	q.kept = &kept{pub: *p, seq: d.last}
-	b.journal.keep(b.sinceStart(now), st, *q, d.total)
+	d.total += uint64(m.size())
 	if inMemory {
 		d.loaded, d.loadedTotal = d.last, d.total
-		return true
 	}
-	b.stored++
-	b.storedBytes += int(size)
-	return false
+	return d.last
 }
 
 // roomFor reports whether a copy may wait in memory: as long as its client keeps pulling, and for others while there is little of it.
 func (b *Broker) roomFor(now time.Time, st *state, size int) bool {
 	memory := b.queuedBytes + b.inflightBytes + size
-	if o := st.owner; o != nil && now.Sub(o.prompt) < stalledAfter {
+	if st.prompt(now) {
 		return st.queue.len() < 2*busyMessages && st.bytes < 2*busyBytes && memory < b.limits.TotalBytes
 	}
 	return st.queue.len() < restingMessages && memory < min(restingBytes, b.limits.TotalBytes)
@@ -152,7 +163,7 @@ func (b *Broker) roomFor(now time.Time, st *state, size int) bool {
 
 // done is called when the receiver is done with a copy.
 func (b *Broker) done(by *Session, st *state, k *kept) {
-	if k == nil {
+	if k == nil || k.stage == lent {
 		return
 	}
 	was := k.stage
@@ -176,8 +187,8 @@ func (b *Broker) setLoaded(d *durable, seq, total uint64) {
 // entry is q as the store has it.
 func (b *Broker) entry(q *queued, total uint64) store.Entry {
 	e := store.Entry{Seq: q.kept.seq, Total: total, QoS: q.qos, Retain: q.retain, Body: q.kept.body}
-	if q.ids != nil {
-		e.IDs = *q.ids
+	if q.from != nil {
+		e.IDs = q.from.ids
 	}
 	if e.Body == 0 {
 		e.Message = b.queuedRecord(q.msg)
@@ -206,6 +217,12 @@ func (b *Broker) message(r *store.Message) *Message {
 }
 
 // mayGo reports whether q may be handed out: at QoS 2 only what is safe, or a repetition after a crash would be a second message.
-func (q *queued) mayGo() bool {
-	return q.kept == nil || q.qos < mqtt.ExactlyOnce || q.kept.stage == safe
+func (b *Broker) mayGo(q *queued) bool {
+	if q.qos < mqtt.ExactlyOnce {
+		return true
+	}
+	if l := q.loan(); l != nil && l.gate > b.journal.committed {
+		return false
+	}
+	return q.kept == nil || q.kept.stage == safe
 }

@@ -41,6 +41,8 @@ const (
 	// The rest is on disk alone.
 	restingMessages = 32
 	restingBytes    = 16 << 20
+	// shareAhead is how much of the backlogs of its groups a member that pulls has in its own queue: little, so that the others get their part.
+	shareAhead = 64
 	// loadMessages and loadBytes are read from disk in one go for a client that has come to them; the next are asked for when loadAhead are left.
 	loadMessages = 512
 	loadBytes    = 1 << 20

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"midge/broker/store"
 )
@@ -44,7 +45,7 @@ func (b *Broker) loadLoop(ctx context.Context) error {
 			st := b.loads[0]
 			b.loads = b.loads[1:]
 			b.mu.Unlock()
-			if err := b.loadOne(st, entries); err != nil {
+			if err := b.loadOne(time.Now(), st, entries); err != nil {
 				return fmt.Errorf("read the queue of %q: %w", st.id, err)
 			}
 		}
@@ -52,7 +53,7 @@ func (b *Broker) loadLoop(ctx context.Context) error {
 }
 
 // loadOne reads the next copies of a session, without the lock, and puts them into its queue.
-func (b *Broker) loadOne(st *state, entries []store.Entry) error {
+func (b *Broker) loadOne(now time.Time, st *state, entries []store.Entry) error {
 	b.mu.Lock()
 	d := st.dur
 	num, from, safe, ended := st.num, d.loaded+1, d.safe, st.ended
@@ -66,7 +67,7 @@ func (b *Broker) loadOne(st *state, entries []store.Entry) error {
 	}
 	by := b.hold(Options{})
 	b.mu.Lock()
-	b.loaded(by, st, entries[:n], safe)
+	b.loaded(now, by, st, entries[:n], safe)
 	b.unlock()
 	by.wake()
 	clear(entries[:n])
@@ -75,7 +76,7 @@ func (b *Broker) loadOne(st *state, entries []store.Entry) error {
 
 // loaded puts entries, the next that the store has of a session, into its queue as far as they were safe when they were asked for: an entry can be
 // read a moment before it is.
-func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint64) {
+func (b *Broker) loaded(now time.Time, by *Session, st *state, entries []store.Entry, safe uint64) {
 	d := st.dur
 	d.loading = false
 	if st.ended {
@@ -100,7 +101,11 @@ func (b *Broker) loaded(by *Session, st *state, entries []store.Entry, safe uint
 	case st.queue.len() == 0:
 		d.starved = true
 	}
-	if o := st.owner; d.loaded > before && o != nil {
+	switch o := st.owner; {
+	case d.loaded == before:
+	case st.group != nil:
+		b.feed(now, by, st.group)
+	case o != nil:
 		o.rouse(by)
 	}
 }
@@ -110,7 +115,7 @@ func (b *Broker) queuedEntry(d *durable, e *store.Entry) queued {
 	q := queued{msg: b.message(&e.Message), qos: e.QoS, retain: e.Retain,
 		kept: &kept{seq: e.Seq, body: e.Body, stage: safe, dup: e.Seq <= d.given}}
 	if e.IDs != nil {
-		q.ids = &e.IDs
+		q.from = &origin{ids: e.IDs}
 	}
 	return q
 }

@@ -14,6 +14,7 @@ type model struct {
 	queueMax int
 	clients  map[string]*modelClient
 	retained map[string]*Message
+	groups   map[string]*modelGroup
 }
 
 type modelClient struct {
@@ -26,20 +27,23 @@ type modelClient struct {
 	endAt     time.Time
 	subs      map[string]Subscription
 	acks      []Outbound
-	queue     []Outbound
+	queue     []modelCopy
+	groups    []*modelGroup
+	resting   bool
+	prompt    time.Time // when it last pulled, or had nothing to pull
 	flight    []modelFlight
 	received  map[uint16]bool
 	lastID    uint16
 }
 
 type modelFlight struct {
-	out      Outbound
+	out      modelCopy
 	released bool
 	given    bool // on this connection
 }
 
 func newModel(queueMax int) *model {
-	return &model{queueMax: queueMax, clients: make(map[string]*modelClient), retained: make(map[string]*Message)}
+	return &model{queueMax: queueMax, clients: make(map[string]*modelClient), retained: make(map[string]*Message), groups: make(map[string]*modelGroup)}
 }
 
 func (m *model) open(now time.Time, o Options) (present bool) {
@@ -60,6 +64,7 @@ func (m *model) open(now time.Time, o Options) (present bool) {
 		c = &modelClient{id: o.ClientID, subs: make(map[string]Subscription), received: make(map[uint16]bool)}
 		m.clients[o.ClientID] = c
 	}
+	c.resting, c.prompt = false, now
 	c.connected, c.expiry, c.will, c.willAt, c.endAt = true, o.SessionExpiry, o.Will, time.Time{}, time.Time{}
 	if c.rmax = int(o.ReceiveMaximum); c.rmax == 0 {
 		c.rmax = 65535
@@ -71,13 +76,17 @@ func (m *model) open(now time.Time, o Options) (present bool) {
 			c.acks = append(c.acks, Outbound{Kind: Pubrel, ID: f.out.ID})
 		}
 	}
+	for _, g := range c.groups {
+		m.feed(now, g)
+	}
 	return present
 }
 
 // leave ends a connection, by Close or by another front end.
 func (m *model) leave(now time.Time, c *modelClient, lost, takenOver bool) {
 	c.connected, c.acks = false, nil
-	c.queue = slices.DeleteFunc(c.queue, func(q Outbound) bool { return q.QoS == 0 })
+	m.recallAll(now, c)
+	c.queue = slices.DeleteFunc(c.queue, func(q modelCopy) bool { return q.QoS == 0 })
 	if !lost {
 		c.will = nil
 	}
@@ -102,7 +111,7 @@ func (m *model) publishWill(now time.Time, c *modelClient) {
 		msg.Expires = now.Add(c.will.Expiry)
 	}
 	c.will, c.willAt = nil, time.Time{}
-	m.distribute(c.id, &msg)
+	m.distribute(now, c.id, &msg)
 }
 
 func (m *model) end(now time.Time, c *modelClient) {
@@ -113,6 +122,9 @@ func (m *model) end(now time.Time, c *modelClient) {
 		m.publishWill(now, c)
 	}
 	delete(m.clients, c.id)
+	for len(c.groups) > 0 {
+		m.leaveGroup(now, c, c.groups[0], true)
+	}
 }
 
 // expire does what is due in the order of the times at which it is due; what is due at the same time may come in any order, which the test avoids.
@@ -149,13 +161,13 @@ func (m *model) expireOne(now time.Time, c *modelClient) {
 	}
 }
 
-func (m *model) publish(c *modelClient, in Inbound) {
+func (m *model) publish(now time.Time, c *modelClient, in Inbound) {
 	msg := in.Message
 	if msg.QoS == mqtt.ExactlyOnce && c.received[in.ID] {
 		c.acks = append(c.acks, Outbound{Kind: Pubrec, ID: in.ID})
 		return
 	}
-	matched := m.distribute(c.id, msg)
+	matched := m.distribute(now, c.id, msg)
 	switch msg.QoS {
 	case mqtt.AtLeastOnce:
 		ack := Outbound{Kind: Puback, ID: in.ID}
@@ -169,7 +181,7 @@ func (m *model) publish(c *modelClient, in Inbound) {
 	}
 }
 
-func (m *model) distribute(publisher string, msg *Message) (matched bool) {
+func (m *model) distribute(now time.Time, publisher string, msg *Message) (matched bool) {
 	if msg.Retain {
 		if delete(m.retained, msg.Topic); len(msg.Payload) > 0 {
 			kept := *msg
@@ -181,7 +193,7 @@ func (m *model) distribute(publisher string, msg *Message) (matched bool) {
 		out := Outbound{Message: msg}
 		any := false
 		for filter, s := range c.subs {
-			if !topic.Match(filter, msg.Topic) || s.NoLocal && c.id == publisher {
+			if topic.IsShared(filter) || !topic.Match(filter, msg.Topic) || s.NoLocal && c.id == publisher {
 				continue
 			}
 			any = true
@@ -194,8 +206,15 @@ func (m *model) distribute(publisher string, msg *Message) (matched bool) {
 		matched = matched || any
 		if any && (c.connected || out.QoS > 0) && len(c.queue) < m.queueMax {
 			slices.Sort(out.SubscriptionIDs)
-			c.queue = append(c.queue, out)
+			if len(c.queue) == 0 {
+				c.prompt = now
+			}
+			c.queue = append(c.queue, modelCopy{out, nil})
 		}
+	}
+	if g := m.groupOf(msg.Topic); g != nil {
+		matched = true
+		m.share(now, g, msg)
 	}
 	return matched
 }
@@ -204,6 +223,13 @@ func (m *model) distribute(publisher string, msg *Message) (matched bool) {
 func (m *model) subscribe(now time.Time, c *modelClient, s Subscription) mqtt.ReasonCode {
 	if topic.ValidFilter(s.Filter) != nil {
 		return mqtt.TopicFilterInvalid
+	}
+	if topic.IsShared(s.Filter) {
+		if s.NoLocal {
+			return mqtt.ProtocolError
+		}
+		m.join(now, c, s)
+		return mqtt.ReasonCode(s.QoS)
 	}
 	_, had := c.subs[s.Filter]
 	c.subs[s.Filter] = s
@@ -218,21 +244,33 @@ func (m *model) subscribe(now time.Time, c *modelClient, s Subscription) mqtt.Re
 		if s.ID != 0 {
 			out.SubscriptionIDs = []uint32{s.ID}
 		}
-		c.queue = append(c.queue, out)
+		c.queue = append(c.queue, modelCopy{out, nil})
 	}
 	return mqtt.ReasonCode(s.QoS)
 }
 
-func (m *model) unsubscribe(c *modelClient, filter string) mqtt.ReasonCode {
+func (m *model) unsubscribe(now time.Time, c *modelClient, filter string) mqtt.ReasonCode {
 	if _, ok := c.subs[filter]; !ok {
 		return mqtt.NoSubscriptionExisted
 	}
 	delete(c.subs, filter)
+	if g := m.groups[filter]; g != nil {
+		m.leaveGroup(now, c, g, false)
+	}
 	return mqtt.Success
 }
 
 // next gives up to n things.
-func (c *modelClient) next(now time.Time, n int) (out []Outbound) {
+func (m *model) next(now time.Time, c *modelClient, n int) []Outbound {
+	c.resting, c.prompt = false, now
+	out := c.take(now, n, nil)
+	for len(out) < n && m.takeShares(now, c) {
+		out = c.take(now, n, out)
+	}
+	return out
+}
+
+func (c *modelClient) take(now time.Time, n int, out []Outbound) []Outbound {
 	for len(out) < n && len(c.acks) > 0 {
 		out = append(out, c.acks[0])
 		c.acks = c.acks[1:]
@@ -246,7 +284,7 @@ func (c *modelClient) next(now time.Time, n int) (out []Outbound) {
 			return out
 		}
 		f.given = true
-		again := f.out
+		again := f.out.Outbound
 		again.Dup = true
 		out = append(out, again)
 	}
@@ -266,7 +304,7 @@ func (c *modelClient) next(now time.Time, n int) (out []Outbound) {
 			q.ID = c.lastID
 			c.flight = append(c.flight, modelFlight{out: q, given: true})
 		}
-		out = append(out, q)
+		out = append(out, q.Outbound)
 	}
 	return out
 }

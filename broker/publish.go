@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"midge/broker/mqtt"
@@ -26,7 +28,7 @@ type target struct {
 
 // grant is what several subscriptions give together.
 type grant struct {
-	ids  *[]uint32 // subscription identifiers; nil when there are none
+	from *origin // subscription identifiers; nil when there are none
 	qos  mqtt.QoS
 	asIs bool // one of them has Retain As Published
 	any  bool // there is one
@@ -37,10 +39,10 @@ func (g *grant) add(sub *Subscription) {
 	g.qos = max(g.qos, sub.QoS)
 	g.asIs = g.asIs || sub.RetainAsPublished
 	if sub.ID != 0 {
-		if g.ids == nil {
-			g.ids = new([]uint32)
+		if g.from == nil {
+			g.from = new(origin)
 		}
-		*g.ids = append(*g.ids, sub.ID)
+		g.from.ids = append(g.from.ids, sub.ID)
 	}
 }
 
@@ -197,7 +199,13 @@ func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt
 			}
 		}
 		reason = mqtt.Success
-		q := queued{msg: m, ids: g.ids, qos: min(m.QoS, g.qos), retain: m.Retain && g.asIs}
+		if t.st.group != nil {
+			if ch := b.share(now, by, t.st.group, m, &pub); ch != nil {
+				busy = ch
+			}
+			continue
+		}
+		q := queued{msg: m, from: g.from, qos: min(m.QoS, g.qos), retain: m.Retain && g.asIs}
 		if ch := b.enqueue(now, by, t.st, q, &pub); ch != nil {
 			busy = ch
 		}
@@ -227,13 +235,35 @@ func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued, pub **
 		return nil
 	}
 	o.rouse(by)
-	if st.busy() && o != by && now.Sub(o.prompt) < stalledAfter {
-		if st.room == nil {
-			st.room = make(chan struct{})
-		}
-		return st.room
+	if !st.busy() {
+		return nil
 	}
-	return nil
+	return o.slow(now, by)
+}
+
+// slow returns what by should wait for when the queue is long and is being drained, else nil.
+func (o *Session) slow(now time.Time, by *Session) <-chan struct{} {
+	st := o.st
+	if !st.busy() || o == by || !st.prompt(now) {
+		return nil
+	}
+	return st.roomLater()
+}
+
+// prompt reports whether the session is being pulled, or a member of the group is.
+func (st *state) prompt(now time.Time) bool {
+	if st.group == nil {
+		return st.owner != nil && now.Sub(st.owner.prompt) < stalledAfter
+	}
+	return slices.ContainsFunc(st.group.members, func(sh *share) bool { return sh.st.prompt(now) })
+}
+
+// roomLater returns a channel that is closed when the queue is no longer busy.
+func (st *state) roomLater() <-chan struct{} {
+	if st.room == nil {
+		st.room = make(chan struct{})
+	}
+	return st.room
 }
 
 // queueFull reports whether a session's queue is at its bound. What waits on disk may be more than what waits in memory.
@@ -260,6 +290,9 @@ func (b *Broker) hang(st *state, q queued) {
 	if q.kept != nil {
 		st.skipped += int(q.kept.skip)
 	}
+	if l := q.loan(); l != nil {
+		l.share.waiting++
+	}
 	b.queued++
 	b.queuedBytes += size
 }
@@ -269,6 +302,9 @@ func (b *Broker) unqueue(st *state, q queued) {
 	size := q.msg.size()
 	if q.kept != nil {
 		st.skipped -= int(q.kept.skip)
+	}
+	if l := q.loan(); l != nil {
+		l.share.waiting--
 	}
 	st.bytes -= size
 	b.queued--
@@ -312,8 +348,21 @@ func (b *Broker) route(by *Session, name string) *route {
 	return r
 }
 
+// groupsLast puts groups behind sessions: a member that gets the message anyway has something to do.
+func (r *route) groupsLast() {
+	slices.SortStableFunc(r.targets, func(x, y target) int { return cmp.Compare(x.groups(), y.groups()) })
+}
+
+func (t *target) groups() int {
+	if t.st.group != nil {
+		return 1
+	}
+	return 0
+}
+
 func (b *Broker) match(name string) *route {
 	r := &route{topic: name, gen: b.subsGen}
+	defer r.groupsLast()
 	places := make(map[*state]int)
 	local := false // a subscription has No Local
 	b.subs.Match(name, func(st *state, sub *Subscription) {

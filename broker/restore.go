@@ -7,6 +7,7 @@ import (
 
 	"midge/broker/mqtt"
 	"midge/broker/store"
+	"midge/broker/topic"
 )
 
 // Durability says how a broker uses its store.
@@ -44,6 +45,7 @@ func Restore(now time.Time, limits Limits, s *store.Store, how Durability) (*Bro
 			return nil, fmt.Errorf("read the %s of the store: %w", step.what, err)
 		}
 	}
+	b.endEmptyGroups()
 	return b, nil
 }
 
@@ -57,6 +59,10 @@ type restorer struct {
 
 func (r *restorer) session(rec store.Session) error {
 	b := r.b
+	if topic.IsShared(rec.ClientID) {
+		r.group(rec)
+		return nil
+	}
 	st := &state{id: rec.ClientID, username: rec.Username, expiry: rec.Expiry, connectionless: rec.Connectionless, num: rec.Num, written: true}
 	st.numbers = max(rec.Next, 1) - 1
 	if st.expiry > 0 || st.connectionless {
@@ -104,7 +110,7 @@ func (r *restorer) lost(st *state) {
 func (r *restorer) subscription(num uint32, s store.Subscription) error {
 	if st := r.sessions[num]; st != nil {
 		sub := Subscription(s)
-		r.b.setSubscription(st, &sub)
+		r.b.setSubscription(r.now, st, &sub)
 	}
 	return nil
 }

@@ -33,10 +33,7 @@ func (b *Broker) forget(m *Message) {
 // sendRetained queues what a new subscription finds. The retained messages of one filter may be more than a queue's bound: they are shared with the
 // store and cost little, and a subscriber that gets a part of them cannot know what it lacks. See overfull for where that ends.
 func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
-	var ids *[]uint32
-	if sub.ID != 0 {
-		ids = &[]uint32{sub.ID}
-	}
+	from := originOf(&sub)
 	var stale []*Message
 	b.retained.Match(sub.Filter, func(_ string, m *Message) {
 		switch {
@@ -45,7 +42,7 @@ func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
 		case sub.NoLocal && m.Publisher == s.st.id:
 		default:
 			var pub *publication // nobody waits for it: its publisher was answered long ago
-			b.push(now, s.st, queued{msg: m, ids: ids, qos: min(m.QoS, sub.QoS), retain: true}, &pub)
+			b.push(now, s.st, queued{msg: m, from: from, qos: min(m.QoS, sub.QoS), retain: true}, &pub)
 		}
 	})
 	for _, m := range stale {

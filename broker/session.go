@@ -23,6 +23,7 @@ type Session struct {
 	prompt         time.Time // when it last pulled, or had nothing to pull
 	awake          bool      // it was woken for deliveries and has not been drained since
 	told           bool      // it was woken for acknowledgements and has not asked for them since
+	resting        bool      // see Rest
 
 	wakes     *Wakes // to wake when the running verb has released the lock, or when the front end says so
 	own       Wakes  // unless the front end has one
@@ -34,7 +35,9 @@ type state struct {
 	id     string
 	owner  *Session // nil when no front end has it
 	subs   map[string]*Subscription
-	expiry uint32 // seconds
+	shares []*share // of subs, those that are shared
+	group  *group   // nil, unless this is the backlog of a group and nobody's session
+	expiry uint32   // seconds
 	will   *Will
 	access Access // of the client that had it last
 
@@ -71,8 +74,8 @@ type state struct {
 // queued is one session's copy of a message.
 type queued struct {
 	msg    *Message
-	ids    *[]uint32 // subscription identifiers; nil when there are none
-	kept   *kept     // at QoS > 0 in a durable session
+	from   *origin // nil when it has no subscription identifiers and came by no shared subscription
+	kept   *kept   // at QoS > 0 in a durable session
 	qos    mqtt.QoS
 	retain bool
 }
@@ -160,7 +163,7 @@ func (s *Session) Close(now time.Time, c Closing) error {
 	if c.SessionExpiry != nil {
 		st.expiry = *c.SessionExpiry
 	}
-	b.detach(st)
+	b.detach(now, s, st)
 	if st.will != nil && st.num != 0 {
 		b.journal.soon() // it was published or taken back: neither may come again after a power cut
 	}
@@ -176,6 +179,18 @@ func (s *Session) Close(now time.Time, c Closing) error {
 		return nil
 	}
 	b.schedule(now, st)
+	return nil
+}
+
+// Rest says that the front end will not pull for a while, as its client is asleep: until the next Next, what its shared subscriptions would have brought
+// goes to other members.
+func (s *Session) Rest(now time.Time) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	s.resting = true
+	s.b.recallAll(now, s, s.st)
+	s.unlock()
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"strings"
 	"time"
 
 	"midge/broker/mqtt"
@@ -27,41 +26,50 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 	if topic.ValidFilter(sub.Filter) != nil {
 		return mqtt.TopicFilterInvalid
 	}
-	if st.access != nil && !st.access.MaySubscribe(sub.Filter) {
+	plain, shared := topic.Unshared(sub.Filter)
+	switch {
+	case st.access != nil && !st.access.MaySubscribe(plain):
 		return mqtt.NotAuthorized
-	}
-	if strings.HasPrefix(sub.Filter, "$share/") {
-		return mqtt.SharedSubscriptionsNotSupported
+	case shared && sub.NoLocal:
+		return mqtt.ProtocolError // "It is a Protocol Error to set the No Local bit to 1 on a Shared Subscription" [MQTT-3.8.3-4]
 	}
 	old := st.subs[sub.Filter]
 	if old == nil && len(st.subs) >= b.limits.Subscriptions {
 		return mqtt.QuotaExceeded
 	}
-	retained := sub.RetainHandling == 0 || sub.RetainHandling == 1 && old == nil
+	// "If the subscription is a shared one, no retained messages are sent" (MQTT 5 §3.8.3.1).
+	retained := !shared && (sub.RetainHandling == 0 || sub.RetainHandling == 1 && old == nil)
 	if retained && b.overfull(st) {
 		return mqtt.QuotaExceeded
 	}
 	if old == nil || *old != sub {
-		b.setSubscription(st, &sub)
-		b.subsGen++
+		b.setSubscription(now, st, &sub)
 		b.enter(change{st: st, kind: subscribed, sub: &sub})
 	}
 	if retained {
 		b.sendRetained(now, s, sub)
 	}
+	if g := b.groups[sub.Filter]; g != nil {
+		b.feed(now, s, g)
+	}
 	return mqtt.ReasonCode(sub.QoS)
 }
 
-func (b *Broker) setSubscription(st *state, sub *Subscription) {
+func (b *Broker) setSubscription(now time.Time, st *state, sub *Subscription) {
 	if st.subs == nil {
 		st.subs = make(map[string]*Subscription)
 	}
 	st.subs[sub.Filter] = sub
+	if topic.IsShared(sub.Filter) {
+		b.join(now, st, sub)
+		return
+	}
 	b.subs.Set(sub.Filter, st, sub)
+	b.subsGen++
 }
 
 // Unsubscribe removes subscriptions and returns one reason per filter.
-func (s *Session) Unsubscribe(filters []string) ([]mqtt.ReasonCode, error) {
+func (s *Session) Unsubscribe(now time.Time, filters []string) ([]mqtt.ReasonCode, error) {
 	if err := s.lock(); err != nil {
 		return nil, err
 	}
@@ -72,12 +80,21 @@ func (s *Session) Unsubscribe(filters []string) ([]mqtt.ReasonCode, error) {
 			reasons[i] = mqtt.NoSubscriptionExisted
 			continue
 		}
-		delete(s.st.subs, f)
-		s.b.subs.Delete(f, s.st)
-		s.b.subsGen++
-		s.b.enter(change{st: s.st, kind: unsubscribed, name: f})
+		s.unsubscribe(now, f)
 	}
 	return reasons, nil
+}
+
+func (s *Session) unsubscribe(now time.Time, filter string) {
+	b, st := s.b, s.st
+	delete(st.subs, filter)
+	b.enter(change{st: st, kind: unsubscribed, name: filter})
+	if sh := st.shareOf(filter); sh != nil {
+		b.leave(now, s, sh, false)
+		return
+	}
+	b.subs.Delete(filter, st)
+	b.subsGen++
 }
 
 // Subscriptions returns the session's subscriptions by filter.

@@ -162,6 +162,9 @@ func (p *player) counters() {
 	c := p.b.Counters()
 	line := fmt.Sprintf("sessions=%d connected=%d subscriptions=%d retained=%d/%dB queued=%d/%dB inflight=%d/%dB",
 		c.Sessions, c.Connected, c.Subscriptions, c.Retained, c.RetainedBytes, c.Queued, c.QueuedBytes, c.Inflight, c.InflightBytes)
+	if c.Shared > 0 {
+		line += fmt.Sprintf(" shared=%d", c.Shared)
+	}
 	for _, r := range DropReasons() {
 		if n := c.Dropped[r]; n > 0 {
 			line += fmt.Sprintf(" %s=%d", r, n)

@@ -44,6 +44,8 @@ func (p *player) verb(h *hold, text string) {
 		err = h.s.Refused(a.ids()[0])
 	case "discard":
 		err = h.s.Discard(a.ids()[0])
+	case "rest":
+		err = h.s.Rest(h.p.now)
 	case "setwill":
 		err = h.s.SetWill(a.will())
 	case "mark":
@@ -153,7 +155,7 @@ func (h *hold) subscribe(a args) error {
 }
 
 func (h *hold) unsubscribe(a args) error {
-	reasons, err := h.s.Unsubscribe(a.words)
+	reasons, err := h.s.Unsubscribe(h.p.now, a.words)
 	for _, r := range reasons {
 		h.p.say(h.name, "UNSUBACK 0x%02x", uint8(r))
 	}

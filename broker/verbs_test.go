@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/broker/topic"
 )
 
 // TestModel plays random verbs of several clients to the core and to the model and compares all that comes out.
@@ -76,7 +77,7 @@ func (p *pair) play(steps int, pick func(n int) int) {
 var (
 	modelNames   = []string{"a", "b", "c", "d"}
 	modelTopics  = []string{"a", "b", "a/b", "a/b/c", "$S/a", "/", "a/"}
-	modelFilters = []string{"a", "b", "a/b", "#", "+", "a/#", "+/b", "a/+/c", "$S/#", "+/+", "a/#/b", "a+"}
+	modelFilters = []string{"a", "b", "a/b", "#", "+", "a/#", "+/b", "a/+/c", "$S/#", "+/+", "a/#/b", "a+", "$share/g/a/#", "$share/g/b", "$share/h/$S/#", "$share/h//"}
 )
 
 // step does one verb. Most steps publish, pull and answer; a few come and go.
@@ -104,6 +105,8 @@ func (p *pair) step(pick func(n int) int) {
 		p.unsubscribe(s, c)
 	case verb <= 6:
 		p.subscribe(s, c)
+	case verb == 7:
+		p.rest(s, c)
 	case verb <= 8:
 		p.wait()
 	case verb <= 18:
@@ -215,7 +218,7 @@ func (p *pair) publish(s *Session, c *modelClient) {
 	p.same("the error of Publish", err, nil)
 	p.same("whether a short queue is busy", busy != nil, false)
 	for _, in := range batch {
-		p.model.publish(c, in)
+		p.model.publish(p.now, c, in)
 	}
 }
 
@@ -236,21 +239,31 @@ func (p *pair) subscribe(s *Session, c *modelClient) {
 	p.same("the error of Subscribe", err, nil)
 	p.same("the reason for "+sub.Filter, reasons[0], p.model.subscribe(p.now, c, sub))
 	p.same("the number of queued messages", s.st.queue.len(), len(c.queue))
+	if topic.IsShared(sub.Filter) {
+		return
+	}
 	var order []string
 	for i := from; i < s.st.queue.len(); i++ {
 		order = append(order, s.st.queue.at(i).msg.Topic)
 	}
-	slices.SortFunc(c.queue[from:], func(a, b Outbound) int {
+	slices.SortFunc(c.queue[from:], func(a, b modelCopy) int {
 		return slices.Index(order, a.Message.Topic) - slices.Index(order, b.Message.Topic)
 	})
+}
+
+func (p *pair) rest(s *Session, c *modelClient) {
+	p.note("%s rests", c.id)
+	p.same("the error of Rest", s.Rest(p.now), nil)
+	c.resting = true
+	p.model.recallAll(p.now, c)
 }
 
 func (p *pair) unsubscribe(s *Session, c *modelClient) {
 	filter := modelFilters[p.pick(len(modelFilters))]
 	p.note("%s unsubscribes %s", c.id, filter)
-	reasons, err := s.Unsubscribe([]string{filter})
+	reasons, err := s.Unsubscribe(p.now, []string{filter})
 	p.same("the error of Unsubscribe", err, nil)
-	p.same("the reason for "+filter, reasons[0], p.model.unsubscribe(c, filter))
+	p.same("the reason for "+filter, reasons[0], p.model.unsubscribe(p.now, c, filter))
 }
 
 func (p *pair) next(s *Session, c *modelClient) {
@@ -259,7 +272,7 @@ func (p *pair) next(s *Session, c *modelClient) {
 	dst := make([]Outbound, n)
 	k, err := s.Next(p.now, dst)
 	p.same("the error of Next", err, nil)
-	want := c.next(p.now, n)
+	want := p.model.next(p.now, c, n)
 	p.same("what Next gives to "+c.id, texts(dst[:k]), texts(want))
 }
 
@@ -313,15 +326,36 @@ func (p *pair) compareState() {
 		if st == nil {
 			p.same("the session of "+id, "gone", "there")
 		}
-		p.same("the queue of "+id, st.queue.len(), len(c.queue))
+		p.same("the queue of "+id, queueTexts(st), modelTexts(c.queue))
 		p.same("what is in flight to "+id, st.window.live, len(c.flight))
 		p.same("who holds "+id, st.owner == p.holds[id], true)
 		queued, flight = queued+len(c.queue), flight+len(c.flight)
+	}
+	p.same("the number of groups", len(p.core.groups), len(p.model.groups))
+	for filter, g := range p.model.groups {
+		st := p.core.groups[filter].st
+		p.same("the backlog of "+filter, queueTexts(st), modelTexts(g.backlog))
+		queued += len(g.backlog)
 	}
 	counters := p.core.Counters()
 	p.same("the counted queue", counters.Queued, queued)
 	p.same("the counted flight", counters.Inflight, flight)
 	p.same("the number of retained messages, apart from expired ones that nobody has looked for,", p.retained(p.core), p.retained(nil))
+}
+
+// queueTexts and modelTexts name the messages that wait in a queue, in order.
+func queueTexts(st *state) (text string) {
+	for i := range st.queue.len() {
+		text += " " + string(st.queue.at(i).msg.Payload)
+	}
+	return text
+}
+
+func modelTexts(queue []modelCopy) (text string) {
+	for _, q := range queue {
+		text += " " + string(q.Message.Payload)
+	}
+	return text
 }
 
 func (p *pair) retained(core *Broker) (n int) {

@@ -111,6 +111,7 @@ func (g *Gateway) takeUp(now time.Time, from *restored) {
 		return
 	}
 	c.takenUp = true
+	c.s.Rest(now) // until its link is there and it listens
 	l.live++
 	l.schedule(c)
 }

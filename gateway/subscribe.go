@@ -24,7 +24,8 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 	case p.TopicIDType == mqttsn.Predefined:
 		ack.TopicID = p.TopicID
 	case p.TopicIDType == mqttsn.Normal && !topic.HasWildcard(filter):
-		id, ok := l.tell(c, filter)
+		name, _ := topic.Unshared(filter)
+		id, ok := l.tell(c, name)
 		if given = id; !ok {
 			ack.Code = mqttsn.Congestion
 			l.send(&c.peer, ack)
@@ -56,7 +57,7 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 func (l *link) unsubscribe(c *client, p mqttsn.Unsubscribe) {
 	filter, code := l.filterOf(c, p.TopicIDType, p.TopicID, p.TopicName)
 	if code == mqttsn.Accepted {
-		if _, err := c.s.Unsubscribe([]string{filter}); err != nil {
+		if _, err := c.s.Unsubscribe(l.now, []string{filter}); err != nil {
 			l.takenOver(c)
 			return
 		}

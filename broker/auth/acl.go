@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -139,7 +140,7 @@ func (p *aclParser) parseEntry(text string, isPattern bool) {
 	switch err := topic.ValidFilter(filter); {
 	case filter == "":
 		p.addf("a topic filter is missing")
-	case err != nil:
+	case err != nil && !errors.Is(err, topic.ErrShare): // names are compared with it, and no group subscribes to it
 		p.addf("the topic filter %q is not valid: %v", filter, err)
 	case strings.ContainsFunc(filter, unicode.IsControl):
 		p.addf("the topic filter %q contains a control character", filter)

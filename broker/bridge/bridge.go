@@ -140,7 +140,7 @@ func (r *runner) open(now time.Time) error {
 		delete(gone, sub.Filter)
 	}
 	for f := range gone {
-		if _, err := s.Unsubscribe([]string{f}); err != nil {
+		if _, err := s.Unsubscribe(now, []string{f}); err != nil {
 			return err
 		}
 	}

@@ -180,7 +180,6 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	props.Mark(mqtt.PropTopicAliasMaximum)
 	props.Mark(mqtt.PropMaximumPacketSize)
 	props.Mark(mqtt.PropReceiveMaximum)
-	props.Mark(mqtt.PropSharedAvailable) // 0: not yet
 	if p.ClientID == "" {
 		props.AssignedClientID = id
 		props.Mark(mqtt.PropAssignedClientID)

@@ -253,9 +253,14 @@ func (c *conn) subscribe(first byte, body []byte) error {
 	subs := make([]broker.Subscription, len(p.Subscriptions))
 	for i, s := range p.Subscriptions {
 		if err := topic.ValidFilter(s.Filter); err != nil {
-			return &mqtt.Error{Reason: mqtt.MalformedPacket, Text: "SUBSCRIBE: " + err.Error()}
+			return filterFault("SUBSCRIBE", err)
 		}
-		subs[i] = broker.Subscription{Filter: s.Filter, QoS: s.QoS, NoLocal: s.NoLocal || c.bridge,
+		shared := topic.IsShared(s.Filter)
+		if shared && s.NoLocal {
+			// "It is a Protocol Error to set the No Local bit to 1 on a Shared Subscription" [MQTT-3.8.3-4]
+			return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "SUBSCRIBE: no local on a shared subscription"}
+		}
+		subs[i] = broker.Subscription{Filter: s.Filter, QoS: s.QoS, NoLocal: s.NoLocal || c.bridge && !shared,
 			RetainAsPublished: s.RetainAsPublished || c.bridge, RetainHandling: s.RetainHandling}
 		if p.Props.Has(mqtt.PropSubscriptionID) {
 			subs[i].ID = p.Props.SubscriptionIDs[0]
@@ -272,6 +277,15 @@ func (c *conn) subscribe(first byte, body []byte) error {
 	return c.session.Reply(c.subackPacket(p.ID, codes))
 }
 
+// filterFault is what is wrong with a packet that has an invalid filter.
+func filterFault(packet string, err error) error {
+	reason := mqtt.MalformedPacket
+	if errors.Is(err, topic.ErrShare) {
+		reason = mqtt.ProtocolError
+	}
+	return &mqtt.Error{Reason: reason, Text: packet + ": " + err.Error()}
+}
+
 func (c *conn) unsubscribe(first byte, body []byte) error {
 	p, err := mqtt.ParseUnsubscribe(first, body, c.version)
 	if err != nil {
@@ -279,10 +293,10 @@ func (c *conn) unsubscribe(first byte, body []byte) error {
 	}
 	for _, f := range p.Filters {
 		if err := topic.ValidFilter(f); err != nil {
-			return &mqtt.Error{Reason: mqtt.MalformedPacket, Text: "UNSUBSCRIBE: " + err.Error()}
+			return filterFault("UNSUBSCRIBE", err)
 		}
 	}
-	codes, err := c.session.Unsubscribe(p.Filters)
+	codes, err := c.session.Unsubscribe(c.lastRead, p.Filters)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,18 @@ func TestValid(t *testing.T) {
 		{"#/a", ErrWildcard, ErrHash},
 		{"a+", ErrWildcard, ErrPlus},
 		{"a/+b/c", ErrWildcard, ErrPlus},
+		{"$share/g/a", nil, nil},
+		{"$share/g//", nil, nil},
+		{"$share/g/+/#", ErrWildcard, nil},
+		{"$shared/a", nil, nil},
+		{"$share", nil, ErrShare},
+		{"$share/", nil, ErrShare},
+		{"$share/g", nil, ErrShare},
+		{"$share/g/", nil, ErrShare},
+		{"$share//a", nil, ErrShare},
+		{"$share/+/a", ErrWildcard, ErrShare},
+		{"$share/#/a", ErrWildcard, ErrHash},
+		{"$share/g+/a", ErrWildcard, ErrPlus},
 	} {
 		short := row.text
 		if len(short) > 20 {
@@ -46,6 +58,23 @@ func TestValid(t *testing.T) {
 		}
 		if got := ValidFilter(row.text); !errors.Is(got, row.filter) {
 			t.Errorf("ValidFilter(%q) = %v, want %v", short, got, row.filter)
+		}
+	}
+}
+
+func TestUnshared(t *testing.T) {
+	for _, row := range []struct {
+		filter, plain string
+		shared        bool
+	}{
+		{"a/b", "a/b", false},
+		{"$share/g/a/b", "a/b", true},
+		{"$share/g//", "/", true},
+		{"$share/g/$SYS/#", "$SYS/#", true},
+		{"$shared/g/a", "$shared/g/a", false},
+	} {
+		if plain, shared := Unshared(row.filter); plain != row.plain || shared != row.shared {
+			t.Errorf("Unshared(%q) = %q, %v, want %q, %v", row.filter, plain, shared, row.plain, row.shared)
 		}
 	}
 }
@@ -194,7 +223,7 @@ func FuzzMatch(f *testing.F) {
 		f.Add(row.filter, row.name)
 	}
 	f.Fuzz(func(t *testing.T, filter, name string) {
-		if ValidFilter(filter) != nil || ValidName(name) != nil {
+		if ValidFilter(filter) != nil || ValidName(name) != nil || IsShared(filter) {
 			t.Skip()
 		}
 		want := Match(filter, name)

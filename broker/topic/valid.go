@@ -37,7 +37,7 @@ func ValidName(name string) error {
 	return nil
 }
 
-// ValidFilter tells whether filter may be subscribed to; nil means yes. See [MQTT-4.7.1-1] and [MQTT-4.7.1-2].
+// ValidFilter tells whether filter may be subscribed to, alone or by a group; nil means yes. See [MQTT-4.7.1-1], [MQTT-4.7.1-2] and [MQTT-4.8.2-2].
 func ValidFilter(filter string) error {
 	if err := validText(filter); err != nil {
 		return err
@@ -52,7 +52,7 @@ func ValidFilter(filter string) error {
 			return ErrPlus
 		}
 	}
-	return nil
+	return validShare(filter)
 }
 
 func validText(s string) error {
