@@ -19,6 +19,7 @@ const lattice = `
 	mqttsn                 <
 	transports             <
 	internal/warm          <
+	internal/certtest      <
 
 	mqttsn/client          < mqttsn
 
@@ -61,6 +62,8 @@ var drivers = map[string]string{
 	"github.com/prometheus/client_golang": "cmd/midge/status",
 	"go.yaml.in/yaml":                     "cmd/midge/importer",
 	"github.com/alecthomas/kong":          "cmd/midge",
+	"github.com/coder/websocket":          "broker/listener",
+	"github.com/coreos/go-systemd":        "cmd/midge/systemd",
 }
 
 func TestImportsFollowTheLattice(t *testing.T) {

@@ -43,7 +43,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	a := acceptor{Listener: l, ctx: ctx}
 	defer a.all.Wait()
 	defer cancel()
-	if _, sockets := l.net.(syscall.Conn); sockets {
+	if _, sockets := l.net.(syscall.Conn); sockets && l.Policy().TLS == nil {
 		var err error
 		if a.loop, err = newLoop(ctx, l.server); err == nil {
 			a.all.Go(a.loop.run)
@@ -94,18 +94,47 @@ func (a *acceptor) run() error {
 	}
 }
 
-// accept gives a connection to the loop, or to a goroutine of its own when it is no plain socket.
+// accept takes a connection, if there is room for it. What stands before its first packet is awaited by a goroutine.
 func (a *acceptor) accept(nc net.Conn) {
 	c := &conn{server: a.server, listener: a.Listener, policy: a.Policy(), ctx: a.ctx, peer: nc.RemoteAddr(), lastRead: time.Now()}
 	if !a.server.admit() {
-		a.server.log.Warn("connection refused: too many", "peer", c.peer)
-		nc.Close()
+		a.refuse(nc, c.peer, refusedServerFull, nil)
 		return
 	}
 	watch(nc, a.server.cfg.Stall)
+	if c.policy.plain() {
+		a.begin(c, nc, nc)
+		return
+	}
+	a.all.Go(func() { a.prepare(c, nc) })
+}
+
+// prepare brings a connection to its first packet. That must have come within connectTimeout, so this must too.
+func (a *acceptor) prepare(c *conn, raw net.Conn) {
+	stop := context.AfterFunc(a.ctx, func() { raw.Close() })
+	raw.SetDeadline(c.due())
+	t, user, why, err := c.policy.secure(a.ctx, raw)
+	stop()
+	switch {
+	case a.ctx.Err() != nil:
+		a.server.remove(c)
+		raw.Close()
+		return
+	case err != nil:
+		a.server.remove(c)
+		a.refuse(raw, c.peer, why, err)
+		return
+	}
+	raw.SetDeadline(time.Time{})
+	c.identity = user
+	a.begin(c, t, raw)
+}
+
+// begin gives a connection to the loop, or to a goroutine of its own when it is no plain socket. What nc carries goes through raw.
+func (a *acceptor) begin(c *conn, nc, raw net.Conn) {
 	start := a.loop.take(c, nc)
 	if start == nil {
-		st := newStream(c, nc)
+		st := newStream(c, nc, raw)
 		c.wire = st
 		start = func() { a.all.Go(st.serve) }
 	}

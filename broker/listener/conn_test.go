@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,22 +29,27 @@ type house struct {
 // in runs f in a bubble with a server, which must have ended without a goroutine left when f is done.
 func in(t *testing.T, policy Policy, limits broker.Limits, f func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &house{t: t, broker: broker.New(limits), pipes: make(chan net.Conn)}
-		h.server = New(h.broker, Config{}, slog.New(slog.DiscardHandler))
-		ctx, cancel := context.WithCancel(context.Background())
-		h.ctx = ctx
-		done := make(chan struct{}, 2)
-		h.listener = h.server.Listener(h, policy)
-		go func() { h.listener.Serve(ctx); done <- struct{}{} }()
-		go func() { h.broker.Run(ctx); done <- struct{}{} }()
-		h.end = func() {
-			cancel()
-			<-done
-			<-done
-		}
+		h := open(t, policy, limits)
 		f(h)
 		h.end()
 	})
+}
+
+// open starts a server. It may be ended more than once.
+func open(t *testing.T, policy Policy, limits broker.Limits) *house {
+	h := &house{t: t, broker: broker.New(limits), pipes: make(chan net.Conn)}
+	h.server = New(h.broker, Config{}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	h.ctx = ctx
+	h.listener = h.server.Listener(h, policy)
+	var running sync.WaitGroup
+	running.Go(func() { h.listener.Serve(ctx) })
+	running.Go(func() { h.broker.Run(ctx) })
+	h.end = func() {
+		cancel()
+		running.Wait()
+	}
+	return h
 }
 
 // Accept, Close and Addr make the house a net.Listener.

@@ -1,6 +1,12 @@
 // Package listener is the front end for MQTT clients: it accepts connections and turns packets into verbs of broker
 // sessions and back.
 //
+// # Ways in
+//
+// A Listener accepts connections under a Policy, which may be replaced while it is served: a connection keeps the one that it came in under, but for what
+// a reload must change. What stands before the first packet (TLS) is awaited by a goroutine, within the ten seconds that a CONNECT may take. Files
+// of certificates are read whole into a TLS, which never changes: reading them again makes another Policy, or an error and nothing changes.
+//
 // # A connection
 //
 // What carries a connection's octets is a wire: on Linux a plain socket in an epoll loop that all connections of a listener share, otherwise a
@@ -39,5 +45,5 @@
 //
 // # Not here
 //
-// TLS, WebSocket and Unix sockets, enhanced authentication and shared subscriptions are to come.
+// WebSocket and Unix sockets, enhanced authentication and shared subscriptions are to come.
 package listener

@@ -13,6 +13,9 @@ type Policy struct {
 	// PayloadFormatCheck refuses messages whose Payload Format Indicator says UTF-8 text and whose payload is none.
 	PayloadFormatCheck bool
 
+	TLS                *TLS // nil: connections are not encrypted
+	IdentityAsUsername bool // the user name is the common name of the client's certificate, which must have one
+
 	Auth Authenticator // decides who may come in and what they may do; nil lets everyone do everything
 }
 
@@ -31,3 +34,6 @@ func (p Policy) withDefaults() *Policy {
 	}
 	return &p
 }
+
+// plain reports whether a connection is MQTT from its first octet on.
+func (p *Policy) plain() bool { return p.TLS == nil }

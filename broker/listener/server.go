@@ -42,6 +42,7 @@ type Server struct {
 	log    *slog.Logger
 
 	faults   faults
+	refusals refusals
 	assigned atomic.Uint64 // client ids given to clients without one
 
 	mu    sync.Mutex

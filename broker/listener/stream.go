@@ -13,6 +13,7 @@ import (
 // stream is a connection with a goroutine of its own that reads: what is not a plain socket, and any on systems without a loop.
 type stream struct {
 	net.Conn
+	raw   net.Conn // what Conn goes through, or Conn itself
 	c     *conn
 	room  chan struct{} // one slot: the client has taken its answers
 	ended atomic.Bool   // by us
@@ -20,8 +21,8 @@ type stream struct {
 	buf   [4096]byte
 }
 
-func newStream(c *conn, nc net.Conn) *stream {
-	return &stream{Conn: nc, c: c, room: make(chan struct{}, 1)}
+func newStream(c *conn, nc, raw net.Conn) *stream {
+	return &stream{Conn: nc, raw: raw, c: c, room: make(chan struct{}, 1)}
 }
 
 // serve reads until the connection ends.
@@ -35,7 +36,10 @@ func (s *stream) serve() {
 	if !lost {
 		s.linger()
 	}
+	// TLS would wait five seconds for a client that does not read to take the alert that it is over.
+	stop := time.AfterFunc(lingerWait, func() { s.raw.Close() })
 	s.Close()
+	stop.Stop()
 	c.server.remove(c)
 }
 
@@ -108,7 +112,7 @@ func (s *stream) pause() {
 
 // awaitRoom stops reading from a client that does not take its answers (see answersMax), until it does or is overdue.
 func (s *stream) awaitRoom() error {
-	for s.c.unanswered.Load() > answersMax {
+	for s.c.unanswered.Load() > answersMax && !s.ended.Load() && !s.stuck.Load() { // in the end what still comes is read whatever it asks for
 		var late <-chan time.Time
 		if due := s.c.due(); !due.IsZero() {
 			t := time.NewTimer(time.Until(due))
@@ -127,7 +131,11 @@ func (s *stream) awaitRoom() error {
 // linger lets the client end its side: closing a socket that has unread input resets the connection, and a reset may overtake the last words.
 func (s *stream) linger() {
 	half, ok := s.Conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if !ok {
+		return
+	}
+	defer time.AfterFunc(lingerWait, func() { s.raw.Close() }).Stop()
+	if half.CloseWrite() != nil {
 		return
 	}
 	s.SetReadDeadline(time.Now().Add(lingerWait))

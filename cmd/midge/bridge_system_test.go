@@ -8,12 +8,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"midge/internal/certtest"
 )
 
 // central is a central broker that lets in who has a certificate of its authority and a password.
 type central struct {
 	*mosquitto
-	ca        *authority
+	ca        *certtest.Authority
 	cert, key string   // a client's
 	login     []string // flags of Mosquitto's tools
 }
@@ -25,12 +27,12 @@ func startCentral(t *testing.T) *central {
 	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, "barn", "se cret").CombinedOutput(); err != nil {
 		t.Fatalf("mosquitto_passwd: %v: %s", err, out)
 	}
-	c := &central{ca: newAuthority(t)}
-	cert, key := c.ca.issue(2, "central")
-	c.cert, c.key = c.ca.issue(3, "barn")
+	c := &central{ca: certtest.New(t)}
+	server, client := c.ca.Issue("central"), c.ca.Issue("barn")
+	c.cert, c.key = client.CertFile, client.KeyFile
 	c.mosquitto = startMosquitto(t, "allow_anonymous false", "password_file "+passwords,
-		"cafile "+c.ca.file, "certfile "+cert, "keyfile "+key, "require_certificate true")
-	c.login = []string{"-u", "barn", "-P", "se cret", "--cafile", c.ca.file, "--cert", c.cert, "--key", c.key}
+		"cafile "+c.ca.File, "certfile "+server.CertFile, "keyfile "+server.KeyFile, "require_certificate true")
+	c.login = []string{"-u", "barn", "-P", "se cret", "--cafile", c.ca.File, "--cert", c.cert, "--key", c.key}
 	return c
 }
 
@@ -90,7 +92,7 @@ func (p *process) endInput() {
 func TestBridgeBothWays(t *testing.T) {
 	up := startCentral(t)
 	state := subscribe(t, up.port, append(up.login, "-t", "midge/barn/cloud/state", "-q", "1", "-i", "state", "-c")...)
-	s := newBridged(t, up, "se cret", up.ca.file)
+	s := newBridged(t, up, "se cret", up.ca.File)
 	state.waitFor("the bridge says upstream that it is there", "state 1")
 	here := subscribe(t, s.mqtt, "-t", "shared/#", "-q", "2")
 	there := subscribe(t, up.port, append(up.login, "-t", "shared/#", "-q", "2", "-i", "archive", "-c")...)
@@ -157,8 +159,8 @@ func (p *process) linesWith(part string) (lines []string) {
 func TestBridgeRefused(t *testing.T) {
 	up := startCentral(t)
 	for why, s := range map[string]*site{
-		"not authorised to connect":               newBridged(t, up, "wrong", up.ca.file),
-		"certificate signed by unknown authority": newBridged(t, up, "se cret", newAuthority(t).file),
+		"not authorised to connect":               newBridged(t, up, "wrong", up.ca.File),
+		"certificate signed by unknown authority": newBridged(t, up, "se cret", certtest.New(t).File),
 	} {
 		s.wait("midge says why it is not let in: "+why, func(line string) bool {
 			return strings.Contains(line, "level=WARN") && strings.Contains(line, "bridge=cloud") && strings.Contains(line, why)

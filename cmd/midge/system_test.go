@@ -330,6 +330,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		`midge_link_up{link="field"`,
 		`reason="queue_full"} 0`,
 		`midge_connection_faults_total{reason="malformed_packet"} 0`,
+		`midge_connections_refused_total{reason="tls_handshake"} 0`,
 	} {
 		if !strings.Contains(before, want) {
 			t.Errorf("metrics have %s from the start:\n%s", want, before)

@@ -28,7 +28,7 @@ func (c *Config) AdmissionAt(l Listener) Admission {
 	case c.Auth.AllowAnonymous != nil:
 		a.Anonymous = *c.Auth.AllowAnonymous
 	default:
-		a.Anonymous = a.PasswordFile == ""
+		a.Anonymous = a.PasswordFile == "" && !l.UseIdentityAsUsername
 	}
 	return a
 }
@@ -42,7 +42,7 @@ func general(own *string, all string) string {
 
 // admission checks that somebody may come in at a listener.
 func (v checker) admission(at string, l Listener) {
-	if a := v.c.AdmissionAt(l); a.Anonymous || a.PasswordFile != "" {
+	if a := v.c.AdmissionAt(l); a.Anonymous || a.PasswordFile != "" || l.UseIdentityAsUsername {
 		return
 	}
 	path := at + ".allow_anonymous"
@@ -53,17 +53,26 @@ func (v checker) admission(at string, l Listener) {
 }
 
 // open reports whether everybody who reaches the listener may come in.
-func (c *Config) open(l Listener) bool { return c.AdmissionAt(l).Anonymous }
+func (c *Config) open(l Listener) bool { return c.AdmissionAt(l).Anonymous && !l.RequireCertificate }
 
 // Who says in a line who may come in at a listener and what they may do.
 func (c *Config) Who(l Listener) string {
 	a := c.AdmissionAt(l)
 	var who []string
-	if a.PasswordFile != "" {
-		who = append(who, "users of "+a.PasswordFile)
-	}
-	if a.Anonymous {
+	switch {
+	case l.UseIdentityAsUsername:
+		who = append(who, "whoever is named in a certificate by "+l.CAFile)
+	case l.RequireCertificate && a.Anonymous:
+		who = append(who, "whoever has a certificate by "+l.CAFile)
+	case a.Anonymous:
 		who = append(who, "anyone without a password")
+	}
+	if a.PasswordFile != "" && !l.UseIdentityAsUsername {
+		user := "users of " + a.PasswordFile
+		if l.RequireCertificate {
+			user += " who have a certificate by " + l.CAFile
+		}
+		who = append([]string{user}, who...)
 	}
 	return strings.Join(who, " and ") + from(l.Address) + l.secrecy(a) + rights(a.ACLFile)
 }
@@ -89,7 +98,7 @@ func from(address string) string {
 
 // secrecy says what becomes of passwords on their way to other machines.
 func (l Listener) secrecy(a Admission) string {
-	if a.PasswordFile == "" || loopback(l.Address) {
+	if a.PasswordFile == "" || l.TLS() || loopback(l.Address) {
 		return ""
 	}
 	return ", passwords not encrypted"

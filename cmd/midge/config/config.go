@@ -44,11 +44,19 @@ type Log struct {
 	Format string `toml:"format"` // one of LogFormats
 }
 
-// Listener is one address where MQTT clients connect.
+// Listener is one address where MQTT clients connect. Which fields count depends on Type.
 type Listener struct {
-	Type    string `toml:"type"`    // one of ListenerTypes; this version serves tcp
+	Type    string `toml:"type"`    // one of ListenerTypes
 	Address string `toml:"address"` // host:port
 	Public  bool   `toml:"public"`  // may be reached from other machines although nobody has to give a password
+
+	CertFile              string `toml:"cert_file"` // tls: PEM, with its key beside it
+	KeyFile               string `toml:"key_file"`
+	TLSVersion            string `toml:"tls_version"`              // tls: the oldest spoken, one of TLSVersions
+	RequireCertificate    bool   `toml:"require_certificate"`      // tls: of clients
+	CAFile                string `toml:"ca_file"`                  // tls: PEM, who may sign them
+	CRLFile               string `toml:"crl_file"`                 // tls: PEM, which of them are revoked; "" = none
+	UseIdentityAsUsername bool   `toml:"use_identity_as_username"` // tls: their common name is the user name
 
 	AllowAnonymous *bool   `toml:"allow_anonymous"` // nil = as in Auth
 	PasswordFile   *string `toml:"password_file"`   // nil = as in Auth; "" = none
@@ -106,6 +114,7 @@ var (
 	LogLevels      = []string{"error", "warn", "info", "debug"}
 	LogFormats     = []string{"text", "json"}
 	ListenerTypes  = []string{"tcp", "tls", "ws", "wss", "unix"}
+	TLSVersions    = []string{"1.2", "1.3"}
 	LinkTypes      = []string{"udp", "dtls", "serial", "xbee"}
 	Framings       = []string{"raw", "hdlc", "slip", "radiohead"}
 	Directions     = []string{"out", "in", "both"}
@@ -114,7 +123,7 @@ var (
 
 // What of the lists above this version does.
 var (
-	listenersServed = []string{"tcp"}
+	listenersServed = []string{"tcp", "tls"}
 	linksServed     = []string{"udp", "serial"}
 	framingsServed  = []string{"raw", "hdlc"}
 )
@@ -131,16 +140,17 @@ func Default() *Config {
 			QoSMinusOne:       true,
 			Predefined:        []Predefined{{Client: "*", ID: 1, Topic: "sensors/boot"}},
 		},
-		Listeners: []Listener{{Type: "tcp", Address: "127.0.0.1:1883"}},
+		Listeners: []Listener{{Address: "127.0.0.1:1883"}},
 		Store:     Store{RetainedInterval: Duration{30 * time.Second}, OnDamage: "salvage"},
 		HTTP:      HTTP{Address: "127.0.0.1:8080"},
 	}
+	c.Listeners[0].setDefaults()
 	c.Links[0].setDefaults()
 	return c
 }
 
 // setDefaults gives every [[listener]] what it does not say. The address has no default: two listeners could not share it.
-func (l *Listener) setDefaults() { l.Type = "tcp" }
+func (l *Listener) setDefaults() { l.Type, l.TLSVersion = "tcp", "1.2" }
 
 // setDefaults gives every [[link]] what it does not say.
 func (l *Link) setDefaults() {

@@ -8,22 +8,6 @@ import (
 	"strconv"
 )
 
-// listeners checks every [[listener]].
-func (v checker) listeners() {
-	for i, l := range v.c.Listeners {
-		at := element("listener", i)
-		if !v.servedOf(at+".type", l.Type, ListenerTypes, listenersServed) {
-			continue
-		}
-		if v.required(at+".address", l.Address, "[listener]", "127.0.0.1:1883") && v.address(at+".address", l.Address) {
-			v.admission(at, l)
-			if v.c.open(l) {
-				v.reach(at+".address", l.Address, l.Public, "lets everyone who reaches it publish and subscribe")
-			}
-		}
-	}
-}
-
 // address wants host:port with a port number.
 func (v checker) address(path, address string) bool {
 	_, port, err := net.SplitHostPort(address)

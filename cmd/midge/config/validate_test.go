@@ -7,10 +7,11 @@ import (
 
 // Texts that the rows below complete.
 const (
-	udp    = "[[link]]\nname = \"a\"\ntype = \"udp\"\n"
-	serial = "[[link]]\nname = \"a\"\ntype = \"serial\"\n"
-	bridge = "[[bridge]]\nname = \"c\"\naddress = \"mqtts://up.example.com\"\n"
-	topics = "[[bridge.topic]]\nfilter = \"s/#\"\n"
+	udp         = "[[link]]\nname = \"a\"\ntype = \"udp\"\n"
+	serial      = "[[link]]\nname = \"a\"\ntype = \"serial\"\n"
+	bridge      = "[[bridge]]\nname = \"c\"\naddress = \"mqtts://up.example.com\"\n"
+	tlsListener = "[[listener]]\ntype = \"tls\"\naddress = \"127.0.0.1:8883\"\ncert_file = \"server.pem\"\nkey_file = \"server.key\"\n"
+	topics      = "[[bridge.topic]]\nfilter = \"s/#\"\n"
 )
 
 func TestValidation(t *testing.T) {
@@ -21,7 +22,20 @@ func TestValidation(t *testing.T) {
 		{"node id", "[node]\nid = \"a/b\"", []string{
 			`config.toml:2: [node] id = "a/b": an id is at most 64 letters, digits, '.', '_' and '-'`}},
 		{"listener type to come", "[[listener]]\ntype = \"ws\"", []string{
-			`config.toml:2: [listener] type = "ws" is not served by this version yet; it serves tcp`}},
+			`config.toml:2: [listener] type = "ws" is not served by this version yet; it serves tcp and tls`}},
+		{"tls without its files", "[[listener]]\ntype = \"tls\"\naddress = \"127.0.0.1:8883\"\ntls_version = \"1.1\"", []string{
+			`config.toml:1: [listener] of type tls has no cert_file; write for example cert_file = "server.pem"`,
+			`config.toml:1: [listener] of type tls has no key_file; write for example key_file = "server.key"`,
+			`config.toml:4: [listener] tls_version = "1.1" is unknown; did you mean "1.2"?`}},
+		{"client certificates of nobody", tlsListener + "require_certificate = true", []string{
+			`config.toml:6: [listener] require_certificate needs a ca_file beside it: who may sign the certificates of clients`}},
+		{"a revocation list for nobody", tlsListener + "crl_file = \"crl.pem\"", []string{
+			`config.toml:6: [listener] crl_file needs require_certificate = true beside it`}},
+		{"an identity of nobody", tlsListener + "use_identity_as_username = true", []string{
+			`config.toml:6: [listener] use_identity_as_username needs require_certificate = true beside it`}},
+		{"whoever has a certificate may come from anywhere", strings.Replace(tlsListener, "127.0.0.1", "", 1) + "require_certificate = true\nca_file = \"ca.pem\"", nil},
+		{"tcp with a key of tls", "[[listener]]\naddress = \"127.0.0.1:1883\"\ncert_file = \"server.pem\"", []string{
+			`config.toml:3: [listener] cert_file is for listeners of type tls; this one is of type tcp`}},
 		{"listener without an address", "[[listener]]\n", []string{
 			`config.toml:1: [listener] has no address; write for example address = "127.0.0.1:1883"`}},
 		{"address without a port", "[[listener]]\naddress = \"127.0.0.1\"", []string{

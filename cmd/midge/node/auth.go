@@ -39,7 +39,12 @@ func loadRules(cfg *config.Config) (r rules, err error) {
 // Check reads the files that cfg names and says what is wrong with them.
 func Check(cfg *config.Config) error {
 	_, err := loadRules(cfg)
-	return err
+	problems := []error{err}
+	for _, l := range cfg.Listeners {
+		_, err := policy(l)
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
 }
 
 // files are the files that have been read.

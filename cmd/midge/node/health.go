@@ -38,7 +38,7 @@ func (n *Node) brokerFigures() status.Broker {
 		Sessions: c.Sessions, Connected: c.Connected, Subscriptions: c.Subscriptions,
 		Retained: c.Retained, RetainedBytes: c.RetainedBytes,
 		Queued: c.Queued, QueuedBytes: c.QueuedBytes, Inflight: c.Inflight,
-		Traffic: make(map[string]status.Traffic, len(c.Traffic)), Dropped: c.Dropped, Faults: n.Server.Faults(),
+		Traffic: make(map[string]status.Traffic, len(c.Traffic)), Dropped: c.Dropped, Faults: n.Server.Faults(), Refused: n.Server.Refused(),
 	}
 	for name, t := range c.Traffic {
 		f.Traffic[name] = status.Traffic{In: t.In, Out: t.Out}

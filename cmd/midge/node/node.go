@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,19 +16,19 @@ import (
 	"midge/broker/listener"
 	"midge/broker/store"
 	"midge/cmd/midge/config"
-	"midge/cmd/midge/guard"
 	"midge/gateway"
 )
 
 // A Node is one Midge, built but not yet running. Its sockets are open: what could not be opened was said by New.
 type Node struct {
-	log     *slog.Logger
-	Broker  *broker.Broker
-	Server  *listener.Server
-	Gateway *gateway.Gateway
-	doors   doors
-	links   []link
-	bridges []*bridge.Bridge
+	log       *slog.Logger
+	Broker    *broker.Broker
+	Server    *listener.Server
+	Gateway   *gateway.Gateway
+	listeners []*listener.Listener // in the order of the configuration
+	doors     doors
+	links     []link
+	bridges   []*bridge.Bridge
 
 	store    *store.Store // nil once it is closed
 	metrics  func() store.Metrics
@@ -87,19 +86,6 @@ func (n *Node) open(cfg *config.Config) error {
 
 func (n *Node) add(name string, run func(context.Context) error) {
 	n.parts = append(n.parts, part{name, run})
-}
-
-func (n *Node) listen(l config.Listener, door *guard.Door, who string) error {
-	nl, err := net.Listen("tcp", l.Address)
-	if err != nil {
-		return InUse("MQTT listener", l.Address, err)
-	}
-	n.undo = append(n.undo, func() { nl.Close() })
-	n.log.Info("listening for MQTT", "address", nl.Addr().String(), "for", who)
-	n.add("listener "+l.Address, func(ctx context.Context) error {
-		return n.Server.Serve(ctx, nl, listener.Policy{Name: l.Address, Auth: door})
-	})
-	return nil
 }
 
 // InUse is the one sentence for an address that cannot be opened.

@@ -58,7 +58,8 @@ var (
 	sent     = counter("messages_sent_total", "Messages delivered to clients, by protocol and QoS.", "protocol", "qos")
 	dropped  = counter("messages_dropped_total", "Messages, or one receiver's copy of them, that were not delivered, by reason.", "reason")
 
-	faults = counter("connection_faults_total", "MQTT connections refused or closed as their clients' fault, by reason.", "reason")
+	faults  = counter("connection_faults_total", "MQTT connections refused or closed as their clients' fault, by reason.", "reason")
+	refused = counter("connections_refused_total", "MQTT connections refused before their first packet, by reason.", "reason")
 
 	linkUp              = gauge("link_up", "1 while the link's device is open and usable.", "link", "type")
 	linkFramesReceived  = counter("link_frames_received_total", "MQTT-SN messages that arrived on the link.", "link")
@@ -132,6 +133,9 @@ func (m metrics) broker(b Broker) {
 	}
 	for reason, n := range b.Faults {
 		m.put(faults, float64(n), reason)
+	}
+	for reason, n := range b.Refused {
+		m.put(refused, float64(n), reason)
 	}
 }
 

@@ -45,6 +45,7 @@ type Broker struct {
 	Traffic map[string]Traffic // by protocol: "mqtt", ProtocolMQTTSN, "bridge"
 	Dropped map[string]uint64  // by reason; every reason, zeros too
 	Faults  map[string]uint64  // connections refused or closed as their clients' fault, likewise
+	Refused map[string]uint64  // connections that ended before their first packet, likewise
 }
 
 // ProtocolMQTTSN is the protocol that has a QoS -1.

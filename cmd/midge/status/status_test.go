@@ -27,7 +27,8 @@ func busy() Sources {
 					"bridge":       {},
 				},
 				Dropped: map[string]uint64{"queue_full": 50, "expired": 0},
-				Faults:  map[string]uint64{"protocol_error": 51}}
+				Faults:  map[string]uint64{"protocol_error": 51},
+				Refused: map[string]uint64{"tls_handshake": 52}}
 		},
 		Store: func() Store {
 			return Store{Commits: 80, CommitTime: 81 * time.Second, LogBytes: 82, FlushBytes: 83, CompactBytes: 84, UsedBytes: 85, FreeBytes: 86,
