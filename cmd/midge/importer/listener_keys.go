@@ -216,7 +216,7 @@ func (c *conf) saveListener(l *listener) *table {
 	if !c.saveAccess(l) {
 		return nil
 	}
-	if kind != "tcp" {
+	if kind != "tcp" && kind != "tls" {
 		c.lose(l.line, "this version of Midge does not serve "+kind+" yet; this listener is left out")
 		return nil
 	}
