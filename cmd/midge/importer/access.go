@@ -56,7 +56,11 @@ func listenerAllowAnonymous(c *conf, at *cursor, d directive) {
 
 func passwordFile(c *conf, at *cursor, d directive) {
 	if path, ok := c.text(d); ok {
-		c.securityAt(at, d).passwordFile = path
+		s := c.securityAt(at, d)
+		s.passwordFile = path
+		if c.perListener {
+			at.listener.served = true // of the options here, this one makes Mosquitto serve its default listener
+		}
 	}
 }
 

@@ -20,13 +20,14 @@ type listener struct {
 	plugins  []*plugin // of plugin_use
 	origins  []string
 
+	served  bool // it is there: a default listener may be spoken of without
 	keys    table
 	useless string    // why it cannot be carried over at all; "" = it can
 	subject directive // that asked for the certificate's subject as user name
 }
 
 func (c *conf) startListener(d directive) *listener {
-	l := &listener{line: d, protocol: "mqtt", keys: table{header: "[[listener]]"}}
+	l := &listener{line: d, protocol: "mqtt", served: true, keys: table{header: "[[listener]]"}}
 	c.listeners = append(c.listeners, l)
 	return l
 }
@@ -35,7 +36,7 @@ func (c *conf) startListener(d directive) *listener {
 func (c *conf) standardListener(d directive) *listener {
 	if c.standard == nil {
 		c.standard = c.startListener(d)
-		c.standard.port = 1883
+		c.standard.port, c.standard.served = 1883, false
 	}
 	return c.standard
 }
@@ -74,6 +75,7 @@ func newListener(c *conf, at *cursor, d directive) {
 func port(c *conf, at *cursor, d directive) {
 	c.named = true
 	at.listener = c.standardListener(d)
+	at.listener.served = true
 	if n, ok := c.number(d, 1, 65535); ok {
 		at.listener.port = n
 	}
@@ -82,6 +84,7 @@ func port(c *conf, at *cursor, d directive) {
 func bindAddress(c *conf, at *cursor, d directive) {
 	c.named = true
 	at.listener = c.standardListener(d)
+	at.listener.served = true
 	if host, ok := c.text(d); ok {
 		at.listener.host = host
 	}

@@ -161,6 +161,9 @@ func (c *conf) saveListeners(doc *document) {
 	}
 	tables := 0
 	for _, l := range served {
+		if !l.served {
+			continue
+		}
 		if t := c.saveListener(l); t != nil {
 			doc.add(t)
 			tables++
@@ -174,7 +177,7 @@ func (c *conf) saveListeners(doc *document) {
 
 // localListener is what Mosquitto serves when the file names no port: this machine, whatever else it says of listeners.
 func (c *conf) localListener() *listener {
-	l := &listener{port: 1883, host: "127.0.0.1", protocol: "mqtt", keys: table{header: "[[listener]]",
+	l := &listener{port: 1883, host: "127.0.0.1", protocol: "mqtt", served: true, keys: table{header: "[[listener]]",
 		about: "no listener line: this machine only; Mosquitto is on [::1]:1883 too, which would be a second [[listener]]"}}
 	if c.standard != nil {
 		l.security, l.plugins = c.standard.security, c.standard.plugins

@@ -79,38 +79,38 @@ func init() { // include refers to the table
 		"listener":                        newListener,
 		"port":                            port,
 		"bind_address":                    bindAddress,
-		"bind_interface":                  onListener(bindInterface),
-		"socket_domain":                   onListener(socketDomain),
-		"protocol":                        onListener(protocol),
-		"max_connections":                 onListener(maxConnections),
-		"max_qos":                         onListener(maxQoS),
-		"maximum_qos":                     onListener(maxQoS),
+		"bind_interface":                  onAnyListener(bindInterface),
+		"socket_domain":                   onAnyListener(socketDomain),
+		"protocol":                        onAnyListener(protocol),
+		"max_connections":                 onAnyListener(maxConnections),
+		"max_qos":                         onAnyListener(maxQoS),
+		"maximum_qos":                     onAnyListener(maxQoS),
 		"max_topic_alias":                 onListener(maxTopicAlias),
 		"max_topic_alias_broker":          onListener(maxTopicAliasBroker),
 		"mount_point":                     onListener(mountPoint),
 		"http_dir":                        onListener(lost("Midge serves no files")),
 		"websockets_origin":               onListener(websocketsOrigin),
-		"use_username_as_clientid":        onListener(useUsernameAsClientID),
+		"use_username_as_clientid":        onAnyListener(useUsernameAsClientID),
 		"accept_protocol_versions":        onListener(acceptProtocolVersions),
 		"enable_proxy_protocol":           onListener(proxyProtocol),
 		"proxy_protocol_v2_require_tls":   onListener(proxyRequiresTLS),
-		"certfile":                        onListener(file("cert_file")),
-		"keyfile":                         onListener(file("key_file")),
-		"cafile":                          onListener(file("ca_file")),
-		"crlfile":                         onListener(file("crl_file")),
-		"capath":                          onListener(caPath),
-		"require_certificate":             onListener(requireCertificate),
-		"use_identity_as_username":        onListener(useIdentity),
-		"use_subject_as_username":         onListener(useSubject),
+		"certfile":                        onAnyListener(file("cert_file")),
+		"keyfile":                         onAnyListener(file("key_file")),
+		"cafile":                          onAnyListener(file("ca_file")),
+		"crlfile":                         onAnyListener(file("crl_file")),
+		"capath":                          onAnyListener(caPath),
+		"require_certificate":             onAnyListener(requireCertificate),
+		"use_identity_as_username":        onAnyListener(useIdentity),
+		"use_subject_as_username":         onAnyListener(useSubject),
 		"disable_client_cert_date_checks": onListener(lostIf(true, "a certificate out of its time is refused")),
 		"tls_version":                     onListener(tlsVersion),
-		"ciphers":                         onListener(lost("Go's TLS chooses, of suites that are all sound")),
-		"ciphers_tls1.3":                  onListener(lost("Go's TLS chooses, of suites that are all sound")),
+		"ciphers":                         onAnyListener(lost("Go's TLS chooses, of suites that are all sound")),
+		"ciphers_tls1.3":                  onAnyListener(lost("Go's TLS chooses, of suites that are all sound")),
 		"dhparamfile":                     moot, // elliptic curves
-		"tls_engine":                      onListener(hardKey),
+		"tls_engine":                      onAnyListener(hardKey),
 		"tls_engine_kpass_sha1":           moot, // told with tls_engine
-		"tls_keyform":                     onListener(keyForm),
-		"psk_hint":                        onListener(pskHint),
+		"tls_keyform":                     onAnyListener(keyForm),
+		"psk_hint":                        onAnyListener(pskHint),
 
 		// Bridges.
 		"connection":                     newBridge,
@@ -196,14 +196,26 @@ func lostUnlessZero(why string) handler {
 	}
 }
 
-// onListener is for options of the listener above them, or of Mosquitto's default listener.
+// onListener is for options of the listener above them.
 func onListener(do handler) handler {
 	return func(c *conf, at *cursor, d directive) {
 		if at.listener == nil {
-			at.listener = c.standardListener(d)
+			c.wrong(d, "belongs to a listener, but there is no listener line above it")
+			return
 		}
 		at.listener.options = append(at.listener.options, d)
 		do(c, at, d)
+	}
+}
+
+// onAnyListener is for options that make Mosquitto serve its default listener when there is no listener line above them.
+func onAnyListener(do handler) handler {
+	return func(c *conf, at *cursor, d directive) {
+		if at.listener == nil {
+			at.listener = c.standardListener(d)
+			at.listener.served = true
+		}
+		onListener(do)(c, at, d)
 	}
 }
 
