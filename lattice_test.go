@@ -24,7 +24,6 @@ const lattice = `
 	mqttsn/client          < mqttsn
 
 	transports/udp         < transports, internal/warm
-	transports/dtls        < transports
 	transports/serial      < transports
 	transports/faults      < transports
 	transports/trace       < transports
@@ -46,6 +45,7 @@ const lattice = `
 	cmd/midge/client       < broker/mqtt, broker/topic
 	cmd/midge/passwd       < broker/auth
 	cmd/midge/status       <
+	cmd/midge/control      <
 	cmd/midge/guard        < broker, broker/auth, broker/listener, broker/mqtt
 	cmd/midge/node         < *
 	cmd/midge/demo         < *
@@ -55,7 +55,6 @@ const lattice = `
 // drivers are third-party modules that stand in one package each.
 var drivers = map[string]string{
 	"go.bug.st/serial":                    "transports/serial",
-	"github.com/pion":                     "transports/dtls",
 	"github.com/cockroachdb/pebble":       "broker/store",
 	"github.com/eclipse/paho.mqtt.golang": "broker/bridge",
 	"github.com/BurntSushi/toml":          "cmd/midge/config",

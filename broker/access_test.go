@@ -15,6 +15,34 @@ func (o only) MayWrite(topic string) bool { return strings.HasPrefix(topic, o.wr
 func (o only) MayRead(topic string) bool  { return strings.HasPrefix(topic, o.read) }
 func (o only) MaySubscribe(f string) bool { return f != "closed" }
 
+func TestAuthorize(t *testing.T) {
+	b, now := New(Limits{}), time.Now()
+	watcher, _, _ := b.Open(now, Options{ClientID: "watcher"})
+	watcher.Subscribe(now, []Subscription{{Filter: "#"}})
+	will := func(topic string) *Will { return &Will{Message: &Message{Topic: topic}, Delay: time.Second} }
+	for _, id := range []string{"good", "bad"} {
+		s, _, _ := b.Open(now, Options{ClientID: id, Username: "joe", SessionExpiry: Never, Will: will("will/of/" + id)})
+		s.Close(now, Closing{Lost: true})
+	}
+	b.Authorize(func(id, user string, old Access) Access {
+		if user != "joe" || old != nil {
+			t.Errorf("f is asked about those that no front end has, by name and with what they had: %q, %q, %v", id, user, old)
+		}
+		return only{write: "will/of/good"}
+	})
+	b.Expire(now.Add(time.Second))
+	out := make([]Outbound, 4)
+	if n, _ := watcher.Next(now, out); n != 1 || out[0].Message.Topic != "will/of/good" {
+		t.Errorf("a will that may not be published is not, another is: %d messages", n)
+	}
+	watcher.SetAccess(only{read: "x", write: "x"})
+	pub, _, _ := b.Open(now, Options{ClientID: "pub"})
+	pub.Publish(now, []Inbound{{Message: &Message{Topic: "y"}}, {Message: &Message{Topic: "x"}}})
+	if n, _ := watcher.Next(now, out); n != 1 || out[0].Message.Topic != "x" {
+		t.Errorf("a session that is given other access has it at once: %d messages", n)
+	}
+}
+
 func TestAccess(t *testing.T) {
 	b, now := New(Limits{}), time.Now()
 	pub, _, _ := b.Open(now, Options{ClientID: "pub", Access: only{write: "a/"}})

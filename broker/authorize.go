@@ -1,13 +1,15 @@
 package broker
 
-// Authorize replaces what every session may do, whether a front end has it or not, by what f says of it: after a restart, when wills wait that their clients left
-// behind, and when access rules come where there were none. f is called with the core's lock held, as the methods of Access are. old is nil for a session that
-// may do everything, also when its front end has not come back since the restart.
+// Authorize replaces what the sessions may do that no front end has, by what f says of each: after a restart, when wills wait that their clients left behind, and
+// when there come to be access rules. f is called with the core's lock held, as the methods of Access are. old is nil for a session that may do everything, as all may
+// after a restart.
 func (b *Broker) Authorize(f func(clientID, username string, old Access) Access) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, st := range b.sessions {
-		st.access = f(id, st.username, st.access)
+		if st.owner == nil {
+			st.access = f(id, st.username, st.access)
+		}
 	}
 }
 

@@ -67,9 +67,3 @@ type Link interface {
 	// Closing again does nothing and returns nil.
 	Close() error
 }
-
-// An Identifier is a Link that knows its peers by more than their addresses.
-type Identifier interface {
-	// Identity is the name that a peer has proven to be its own, "" when it has not.
-	Identity(Addr) string
-}

@@ -80,7 +80,7 @@ func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 // accept opens the session of a client that may come in.
 func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 	now := time.Now()
-	o := broker.Options{ClientID: id, Username: v.Username, Access: v.Access, Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes, PullBytes: pullBytes}
+	o := broker.Options{ClientID: id, Username: v.Username, Access: c.policy.Auth.Access(v.Username, id), Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes, PullBytes: pullBytes}
 	switch {
 	case p.Version != mqtt.V5 && !p.CleanStart:
 		o.SessionExpiry = broker.Never

@@ -14,6 +14,8 @@ type Authenticator interface {
 	// Login decides about a client that wants to come in. It does not block: when the answer takes time, later is not nil and gives it. later is
 	// called once, in another goroutine, and returns soon after its context has ended. It must not keep the Login's octets.
 	Login(now time.Time, l Login) (v Verdict, later func(context.Context) Verdict)
+	// Access is what a client may do that has come in; nil = everything.
+	Access(username, clientID string) broker.Access
 	// Stays reports whether a client that came in with this verdict may stay under what holds now.
 	Stays(v *Verdict) bool
 }
@@ -34,7 +36,6 @@ type Verdict struct {
 	Reason   mqtt.ReasonCode // Success, or why the client does not come in
 	Why      string          // the same for the log, when it does not
 	Username string          // under which the client is known; "" = anonymous
-	Access   broker.Access   // what it may do; nil = everything
 	Proof    any             // what the Authenticator wants to see again in Stays
 }
 
@@ -44,6 +45,8 @@ type everyone struct{}
 func (everyone) Login(_ time.Time, l Login) (Verdict, func(context.Context) Verdict) {
 	return Verdict{Username: l.Username}, nil
 }
+
+func (everyone) Access(string, string) broker.Access { return nil }
 
 func (everyone) Stays(*Verdict) bool { return true }
 
@@ -107,17 +110,19 @@ func (c *conn) conclude(a *attempt) error {
 	if err := c.accept(&a.connect, a.id, &a.verdict); err != nil {
 		return err
 	}
-	if !c.policy.Auth.Stays(c.verdict) { // Review came after the verdict and before it could see this client
+	// Review may have come after the verdict and before it could see this client.
+	if !c.judge(c.session, c.verdict) {
 		return &mqtt.Error{Reason: mqtt.NotAuthorized, Text: "no longer allowed"}
 	}
 	return nil
 }
 
-// Review disconnects the clients that may no longer stay and returns how many those were: to be called when what an Authenticator goes by has changed.
+// Review gives the clients that may stay the access that they have now, disconnects the others and returns how many those were: to be called when what an
+// Authenticator goes by has changed.
 func (s *Server) Review() (gone int) {
 	for _, c := range s.all() {
-		if id, v := c.standing(); v != nil && !c.policy.Auth.Stays(v) {
-			s.log.Info("client may no longer stay", "client", id, "user", v.Username, "peer", c.peer)
+		if session, v := c.standing(); session != nil && !c.judge(session, v) {
+			s.log.Info("client may no longer stay", "client", session.ClientID(), "user", v.Username, "peer", c.peer)
 			c.disconnect(mqtt.NotAuthorized)
 			gone++
 		}
@@ -125,12 +130,21 @@ func (s *Server) Review() (gone int) {
 	return gone
 }
 
-// standing is how the client came in; nil before its CONNECT is accepted.
-func (c *conn) standing() (clientID string, v *Verdict) {
+// standing is the client's session and how it came in; nil before its CONNECT is accepted.
+func (c *conn) standing() (*broker.Session, *Verdict) {
 	c.amu.Lock()
 	defer c.amu.Unlock()
-	if c.session == nil {
-		return "", nil
+	return c.session, c.verdict
+}
+
+// judge reports whether the client may stay, and gives it its access if so.
+func (c *conn) judge(session *broker.Session, v *Verdict) bool {
+	auth := c.policy.Auth
+	if !auth.Stays(v) {
+		return false
 	}
-	return c.session.ClientID(), c.verdict
+	if _, open := auth.(everyone); !open {
+		session.SetAccess(auth.Access(v.Username, session.ClientID())) // an error says that the session is another's: it is judged there
+	}
+	return true
 }

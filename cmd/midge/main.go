@@ -18,6 +18,7 @@ import (
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the gateway from a configuration."`
 	Demo    demoCmd    `cmd:"" help:"Show everything at work with simulated sensors: nothing to install, nothing to configure."`
+	Reload  reloadCmd  `cmd:"" help:"Have the running gateway read its configuration, password, ACL and certificate files again."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration and print what it would run."`
 	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`
 	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`

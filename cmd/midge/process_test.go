@@ -95,9 +95,15 @@ type process struct {
 // start runs a program until the test ends.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
+	return startIn(t, "", name, args...)
+}
+
+// startIn runs it in a directory.
+func startIn(t *testing.T, dir, name string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: filepath.Base(name), cmd: exec.Command(name, args...), done: make(chan struct{}), news: make(chan struct{})}
 	r, w := io.Pipe()
-	p.cmd.Stdout, p.cmd.Stderr = w, w
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, w, w
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

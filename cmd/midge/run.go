@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
+	"syscall"
 
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/node"
@@ -25,36 +27,49 @@ type runCmd struct {
 
 // Run builds the node and runs it until the process is told to stop.
 func (c *runCmd) Run(ctx context.Context) error {
-	cfg, err := load(c.Config)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // now: one that comes while it starts must not end it
+	cfg, err := c.read()
 	if err != nil {
 		return err
 	}
+	if c.Daemon {
+		return daemonize()
+	}
+	level := new(slog.LevelVar)
+	log := logger(cfg.Log, level)
+	n, err := node.New(cfg, log)
+	if err != nil {
+		return err
+	}
+	r := &reloader{read: c.read, node: n, level: level, log: log}
+	n.Control(r.command)
+	n.Add("hangups", func(ctx context.Context) error { return r.heed(ctx, hangups) })
+	tellStarter()
+	addProcessor()
+	return n.Run(ctx)
+}
+
+// read reads the configuration and makes it what the flags say.
+func (c *runCmd) read() (*config.Config, error) {
+	cfg, err := load(c.Config)
+	if err != nil {
+		return nil, err
+	}
 	if c.Port < 0 || c.Port > 65535 {
-		return fmt.Errorf("-p %d is no port; it goes from 1 to 65535", c.Port)
+		return nil, fmt.Errorf("-p %d is no port; it goes from 1 to 65535", c.Port)
 	}
 	if c.Port != 0 && len(cfg.Listeners) > 0 {
 		host, _, err := net.SplitHostPort(cfg.Listeners[0].Address)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		cfg.Listeners[0].Address = net.JoinHostPort(host, strconv.Itoa(c.Port))
 	}
 	if c.Verbose {
 		cfg.Log.Level = "debug"
 	}
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	if c.Daemon {
-		return daemonize()
-	}
-	n, err := node.New(cfg, logger(cfg.Log))
-	if err != nil {
-		return err
-	}
-	tellStarter()
-	addProcessor()
-	return n.Run(ctx)
+	return cfg, cfg.Validate()
 }
 
 // addProcessor makes up for a processor (P) that listeners and links hold while they wait for the next packet of a busy moment. They
@@ -76,9 +91,15 @@ func load(path string) (*config.Config, error) {
 	return config.Load(path)
 }
 
-func logger(l config.Log) *slog.Logger {
-	var level slog.Level
-	level.UnmarshalText([]byte(l.Level)) // validated by config
+// levelOf is a validated log level.
+func levelOf(l config.Log) (level slog.Level) {
+	level.UnmarshalText([]byte(l.Level))
+	return level
+}
+
+// logger logs at level, which may be moved later.
+func logger(l config.Log, level *slog.LevelVar) *slog.Logger {
+	level.Set(levelOf(l))
 	options := &slog.HandlerOptions{Level: level}
 	if l.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))

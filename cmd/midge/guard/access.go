@@ -16,12 +16,17 @@ type access struct {
 // denial is a publish that was refused.
 type denial struct{ client, user, topic string }
 
-// Access is what a client may do. user is "" for an anonymous one. Without an ACL file it is nil, which allows everything and costs nothing; Update gives such
-// sessions theirs when there is one.
+// Access is what a client may do. user is "" for an anonymous one. Without an ACL file it is nil, which allows everything and costs nothing; when there comes to be one,
+// listener.Server.Review gives clients theirs.
 func (d *Door) Access(user, clientID string) broker.Access {
 	if d.rules.Load().ACL == nil {
 		return nil
 	}
+	return d.Follow(user, clientID)
+}
+
+// Follow is Access for sessions that nobody reviews: it is never nil.
+func (d *Door) Follow(user, clientID string) broker.Access {
 	return &access{door: d, user: user, client: clientID}
 }
 

@@ -20,13 +20,13 @@ func (d *Door) Login(now time.Time, l listener.Login) (v listener.Verdict, later
 	r := d.rules.Load()
 	switch {
 	case l.Identity != "":
-		return d.welcome(l.Identity, l.ClientID, byCertificate{}), nil
+		return listener.Verdict{Username: l.Identity, Proof: byCertificate{}}, nil
 	case r.Passwords == nil || !l.HasUsername:
 		// A name that nobody has verified opens nothing: the client is anonymous.
 		if !r.Anonymous {
 			return d.refuse(now, l.Peer, mqtt.NotAuthorized, "anonymous clients are not allowed"), nil
 		}
-		return d.welcome("", l.ClientID, nil), nil
+		return listener.Verdict{}, nil
 	case !l.HasPassword:
 		return d.refuse(now, l.Peer, mqtt.NotAuthorized, "a user name without a password"), nil
 	case !d.guard.admit():
@@ -55,11 +55,7 @@ func (d *Door) check(ctx context.Context, r *Rules, l listener.Login) listener.V
 	if !ok {
 		return d.refuse(now, l.Peer, mqtt.NotAuthorized, "wrong user name or password")
 	}
-	return d.welcome(l.Username, l.ClientID, byPassword(r.Passwords.Record(l.Username)))
-}
-
-func (d *Door) welcome(user, clientID string, proof any) listener.Verdict {
-	return listener.Verdict{Username: user, Access: d.Access(user, clientID), Proof: proof}
+	return listener.Verdict{Username: l.Username, Proof: byPassword(r.Passwords.Record(l.Username))}
 }
 
 // refuse says no, and to the log once a minute for each address. It does not name the user: a password typed into the wrong field would stand in the log.

@@ -6,6 +6,7 @@ import (
 
 	"midge/broker"
 	"midge/broker/auth"
+	"midge/broker/listener"
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/guard"
 )
@@ -38,13 +39,19 @@ func loadRules(cfg *config.Config) (r rules, err error) {
 
 // Check reads the files that cfg names and says what is wrong with them.
 func Check(cfg *config.Config) error {
-	_, err := loadRules(cfg)
-	problems := []error{err}
+	_, _, err := prepare(cfg)
+	return err
+}
+
+// prepare reads what a reload replaces: rules, and the policies of listeners, as far as files say them. The error has everything that is wrong.
+func prepare(cfg *config.Config) (r rules, policies []listener.Policy, err error) {
+	r, err = loadRules(cfg)
 	for _, l := range cfg.Listeners {
-		_, err := policy(l)
-		problems = append(problems, err)
+		p, fault := policy(l)
+		err = errors.Join(err, fault)
+		policies = append(policies, p)
 	}
-	return errors.Join(problems...)
+	return r, policies, err
 }
 
 // files are the files that have been read.
@@ -85,7 +92,7 @@ func (n *Node) guard(cfg *config.Config) error {
 		return err
 	}
 	n.doors.Guard = guard.New(n.log)
-	n.add("guard", n.doors.Run)
+	n.Add("guard", n.doors.Run)
 	for i, l := range cfg.Listeners {
 		n.doors.listeners = append(n.doors.listeners, n.doors.Door(l.Address, r.listeners[i]))
 	}
@@ -101,7 +108,7 @@ func (n *Node) warn(r rules) {
 	}
 }
 
-// access gives a session that was without rules, as all are after a restart, those of [auth]. Until its client comes back they are for its will alone.
+// access gives a session without a client that was without rules, as all are after a restart, those of [auth]. Until its client comes back they are for its will alone.
 func (n *Node) access(clientID, username string, old broker.Access) broker.Access {
 	if old != nil || strings.HasPrefix(clientID, "$bridge/") { // what a bridge carries is said by its topics
 		return old

@@ -23,5 +23,5 @@ func (n *Node) bridge(b config.Bridge, node string) {
 	}
 	br := bridge.New(n.Broker, c, n.log)
 	n.bridges = append(n.bridges, br)
-	n.add("bridge "+b.Name, br.Run)
+	n.Add("bridge "+b.Name, br.Run)
 }

@@ -21,7 +21,7 @@ func (n *Node) http(c config.HTTP) error {
 	n.undo = append(n.undo, func() { l.Close() })
 	n.log.Info("serving /healthz and /metrics", "address", l.Addr().String())
 	h := status.New(status.Sources{Version: Version, Ready: n.isReady, Trouble: n.trouble, Store: n.storeFigures, Broker: n.brokerFigures, Links: n.linkFigures, Bridges: n.bridgeFigures})
-	n.add("http "+c.Address, func(ctx context.Context) error { return status.Run(ctx, l, h) })
+	n.Add("http "+c.Address, func(ctx context.Context) error { return status.Run(ctx, l, h) })
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (n *Node) link(l config.Link, who string) error {
 	if l.RetryCount == 0 {
 		cfg.RetryCount = -1 // the configuration means it: no repeats
 	}
-	n.add("link "+l.Name, func(ctx context.Context) error { return n.Gateway.Serve(ctx, l.Name, t, cfg) })
+	n.Add("link "+l.Name, func(ctx context.Context) error { return n.Gateway.Serve(ctx, l.Name, t, cfg) })
 	return nil
 }
 

@@ -17,9 +17,7 @@ func (n *Node) listen(c config.Listener, door *guard.Door, who string) error {
 		return err
 	}
 	policy.Auth = door
-	if policy.TLS != nil && time.Now().After(policy.TLS.Expiry()) {
-		n.log.Warn("the listener's certificate has expired: clients will refuse it", "listener", c.Address, "since", policy.TLS.Expiry())
-	}
+	n.warnOfExpiry(policy)
 	nl, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return InUse("MQTT listener", c.Address, err)
@@ -28,8 +26,14 @@ func (n *Node) listen(c config.Listener, door *guard.Door, who string) error {
 	n.log.Info("listening for MQTT", "over", c.Type, "address", nl.Addr().String(), "for", who)
 	l := n.Server.Listener(nl, policy)
 	n.listeners = append(n.listeners, l)
-	n.add("listener "+c.Address, l.Serve)
+	n.Add("listener "+c.Address, l.Serve)
 	return nil
+}
+
+func (n *Node) warnOfExpiry(p listener.Policy) {
+	if p.TLS != nil && time.Now().After(p.TLS.Expiry()) {
+		n.log.Warn("the listener's certificate has expired: clients will refuse it", "listener", p.Name, "since", p.TLS.Expiry())
+	}
 }
 
 var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}

@@ -22,11 +22,12 @@ import (
 // A Node is one Midge, built but not yet running. Its sockets are open: what could not be opened was said by New.
 type Node struct {
 	log       *slog.Logger
+	cfg       *config.Config // that it was built from
 	Broker    *broker.Broker
 	Server    *listener.Server
 	Gateway   *gateway.Gateway
-	listeners []*listener.Listener // in the order of the configuration
 	doors     doors
+	listeners []*listener.Listener // in the order of the configuration
 	links     []link
 	bridges   []*bridge.Bridge
 
@@ -47,18 +48,18 @@ type part struct {
 
 // New opens everything that cfg names. On an error nothing stays open.
 func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
-	n = &Node{log: log}
+	n = &Node{log: log, cfg: cfg}
 	if err := n.restore(cfg); err != nil {
 		return nil, err
 	}
-	n.add("broker", n.Broker.Run)
+	n.Add("broker", n.Broker.Run)
 	if err := n.guard(cfg); err != nil {
 		n.Close()
 		return nil, err
 	}
 	n.Server = listener.New(n.Broker, listener.Config{}, log)
 	g := gatewayConfig(cfg.Gateway)
-	g.Access = func(clientID string) broker.Access { return n.doors.links.Access("", clientID) }
+	g.Access = func(clientID string) broker.Access { return n.doors.links.Follow("", clientID) }
 	n.Gateway = gateway.New(n.Broker, g, log)
 	if err := n.open(cfg); err != nil {
 		n.Close()
@@ -84,7 +85,8 @@ func (n *Node) open(cfg *config.Config) error {
 	return n.http(cfg.HTTP)
 }
 
-func (n *Node) add(name string, run func(context.Context) error) {
+// Add adds a part that runs as long as the node does; before Run.
+func (n *Node) Add(name string, run func(context.Context) error) {
 	n.parts = append(n.parts, part{name, run})
 }
 

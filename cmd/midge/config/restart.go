@@ -1,0 +1,67 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+)
+
+// AfterRestart names what next says differently and a running Midge cannot take over, as a user writes it: "[node] data_dir", "[[link]]", "[[listener]] :8883". What it can are
+// [auth], the log level, and of each listener that stays at its address all that stands beside it.
+func (c *Config) AfterRestart(next *Config) (names []string) {
+	now, then := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
+	for i := range now.NumField() {
+		name := now.Type().Field(i).Tag.Get("toml")
+		a, b := now.Field(i), then.Field(i)
+		switch {
+		case name == "" || name == "auth":
+		case name == "listener":
+			names = append(names, c.listenersAfterRestart(next)...)
+		case a.Kind() == reflect.Slice:
+			if !sameList(a, b) {
+				names = append(names, "[["+name+"]]")
+			}
+		default:
+			names = append(names, keysAfterRestart(name, a, b)...)
+		}
+	}
+	return names
+}
+
+func keysAfterRestart(table string, a, b reflect.Value) (names []string) {
+	for i := range a.NumField() {
+		key := a.Type().Field(i).Tag.Get("toml")
+		same := reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface())
+		if a.Field(i).Kind() == reflect.Slice {
+			same = sameList(a.Field(i), b.Field(i))
+		}
+		if !same && table+"."+key != "log.level" {
+			names = append(names, shown(table+"."+key))
+		}
+	}
+	return names
+}
+
+// sameList takes a list that is left out for an empty one.
+func sameList(a, b reflect.Value) bool {
+	return a.Len() == 0 && b.Len() == 0 || reflect.DeepEqual(a.Interface(), b.Interface())
+}
+
+// listenersAfterRestart are those that are new or gone.
+func (c *Config) listenersAfterRestart(next *Config) (names []string) {
+	add := func(from, other []Listener) {
+		for _, l := range from {
+			if !slices.ContainsFunc(other, l.SameDoor) {
+				names = append(names, "[[listener]] "+l.Address)
+			}
+		}
+	}
+	add(next.Listeners, c.Listeners)
+	add(c.Listeners, next.Listeners)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// SameDoor reports whether both are the same listener, whatever stands beside their addresses.
+func (l Listener) SameDoor(other Listener) bool {
+	return l.Type == other.Type && l.Address == other.Address
+}

@@ -1,0 +1,51 @@
+package node
+
+import (
+	"context"
+	"slices"
+
+	"midge/cmd/midge/config"
+	"midge/cmd/midge/control"
+)
+
+// Reloaded is what a reload has done.
+type Reloaded struct {
+	Gone         int      // clients that were disconnected because they may no longer stay
+	AfterRestart []string // what is said differently and waits for a restart
+}
+
+// Reload takes over what cfg says: who may do what, certificates, and what stands beside listeners that stay at their addresses. Clients that may stay notice nothing. An error
+// has everything that is wrong and leaves all as it was. One Reload at a time.
+func (n *Node) Reload(cfg *config.Config) (Reloaded, error) {
+	r, policies, err := prepare(cfg)
+	if err != nil {
+		return Reloaded{}, err
+	}
+	n.doors.links.SetRules(r.links)
+	for i, l := range n.cfg.Listeners {
+		if at := slices.IndexFunc(cfg.Listeners, l.SameDoor); at >= 0 {
+			n.doors.listeners[i].SetRules(r.listeners[at])
+			policies[at].Auth = n.doors.listeners[i]
+			n.warnOfExpiry(policies[at])
+			n.listeners[i].SetPolicy(policies[at])
+		}
+	}
+	n.warn(r)
+	n.Broker.Authorize(n.access)
+	return Reloaded{n.Server.Review(), n.cfg.AfterRestart(cfg)}, nil
+}
+
+// Control opens the socket on which commands talk to this midge, each request answered by what do returns. Where there is no data directory, or no socket can be in it, midge runs
+// without.
+func (n *Node) Control(do func(request string) (string, error)) {
+	if n.cfg.Node.DataDir == "" {
+		return
+	}
+	s, err := control.Listen(n.cfg.Node.DataDir)
+	if err != nil {
+		n.log.Warn("no command can talk to this process, only signals can", "err", err)
+		return
+	}
+	n.undo = append(n.undo, func() { s.Close() })
+	n.Add("control socket", func(ctx context.Context) error { return s.Serve(ctx, do) })
+}
