@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"midge/internal/certtest"
 )
 
 const importedConf = `
@@ -133,4 +135,79 @@ func lifeAtTheSite(t *testing.T, whose string, port, office int) {
 	outside.waitFor("a line without a pattern carries one topic to another", "house/12/t "+whose+" one topic to another")
 	say(office, "site12/cmd/light", "in", "-q", "1")
 	ann.waitFor("a line with both prefixes carries in", "office/cmd/light "+whose+" in")
+}
+
+const importedSecureConf = `
+per_listener_settings true
+
+listener %[1]d 127.0.0.1
+allow_anonymous true
+acl_file %[3]s/guests
+
+listener %[2]d 127.0.0.1
+certfile %[4]s
+keyfile %[5]s
+cafile %[6]s
+crlfile %[7]s
+require_certificate true
+use_identity_as_username true
+tls_version tlsv1.2
+acl_file %[3]s/members
+
+user root
+log_dest stderr
+`
+
+// TestImportedCertificatesAndListeners does the same for listeners with settings of their own: guests without a user here, members with certificates there.
+func TestImportedCertificatesAndListeners(t *testing.T) {
+	need(t, "mosquitto", "mosquitto_pub", "mosquitto_sub")
+	dir, guests, members := t.TempDir(), freePort(t), freePort(t)
+	ca := certtest.New(t)
+	server, valve, fired := ca.Issue("127.0.0.1"), ca.Issue("valve7"), ca.Issue("fired")
+	crl := ca.Revoke("revoked", []certtest.Pair{fired})
+	for name, text := range map[string]string{
+		"guests":         "topic read board/#\n",
+		"members":        "user valve7\ntopic readwrite board/#\n",
+		"mosquitto.conf": fmt.Sprintf(importedSecureConf, guests, members, dir, server.CertFile, server.KeyFile, ca.File, crl),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	life := func(whose string) {
+		t.Helper()
+		tls := func(p certtest.Pair, args ...string) []string {
+			return append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(members), "-q", "1", "--cafile", ca.File, "--cert", p.CertFile, "--key", p.KeyFile}, args...)
+		}
+		guest := subscribe(t, guests, "-t", "board/#")
+		if out, err := run(t, "mosquitto_pub", tls(fired, "-t", "board/x", "-m", "x")...); err == nil {
+			t.Errorf("%s refuses a certificate that is revoked: %s", whose, out)
+		}
+		if out, err := run(t, "mosquitto_pub", "-h", "127.0.0.1", "-p", fmt.Sprint(members), "--cafile", ca.File, "-t", "board/x", "-m", "x"); err == nil {
+			t.Errorf("%s refuses a client without a certificate: %s", whose, out)
+		}
+		publish(t, guests, "-t", "board/1", "-m", "guests may not", "-q", "1")
+		if out, err := run(t, "mosquitto_pub", tls(valve, "-t", "board/1", "-m", whose)...); err != nil {
+			t.Fatalf("%s takes a member's certificate: %v: %s", whose, err, out)
+		}
+		equal(t, "at "+whose+" guests read what members write", guest.waitCount("the message", "board/", 1), []string{"board/1 " + whose})
+	}
+
+	theirs := start(t, "mosquitto", "-v", "-c", dir+"/mosquitto.conf")
+	theirs.waitFor("mosquitto starts", "running")
+	life("mosquitto")
+	theirs.stop()
+
+	toml, report, status := midge(t, dir, "import", "mosquitto.conf")
+	if want := "mosquitto.conf:18: user: set \"User=\" in the systemd unit; Midge does not change its user\nmidge: 1 not carried over from this mosquitto.conf\n"; status != 0 || report != want {
+		t.Fatalf("the configuration is imported but for one line:\n%sbut the report is\n%s", want, report)
+	}
+	path := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(path, []byte(toml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ours := start(t, midgePath(t), "run", "-c", path)
+	ours.waitFor("midge says when it is ready", "midge is ready")
+	life("midge")
+	ours.stop()
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -183,12 +184,16 @@ func (c *conf) saveAccess(l *listener) bool {
 	return true
 }
 
-// usersUnproved reports whether rules for users would hold for whoever claims to be one. Mosquitto believes it.
+// usersUnproved reports whether there are rules for users that nothing proves to be one: Mosquitto believes whoever says so, Midge does not.
 func (c *conf) usersUnproved(l *listener) bool {
 	own := l.own()
-	acl := cmp.Or(own.aclFile, c.security.aclFile) != ""
+	acl := cmp.Or(own.aclFile, c.security.aclFile)
 	known := cmp.Or(own.passwordFile, c.security.passwordFile) != "" || own.foreign || c.security.foreign || l.keys.has("use_identity_as_username")
-	return acl && !known
+	if acl == "" || known {
+		return false
+	}
+	rules, err := c.read(acl)
+	return err != nil || slices.ContainsFunc(directives(acl, rules), func(d directive) bool { return d.key == "user" })
 }
 
 // authTable is what holds where a listener says nothing.

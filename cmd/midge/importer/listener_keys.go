@@ -238,7 +238,7 @@ func (c *conf) saveListener(l *listener) *table {
 	if c.usersUnproved(l) {
 		c.lose(l.line, "where there is no password_file a user name proves nothing; the user lines of acl_file apply to nobody here")
 	}
-	if c.anonymous(l) && !l.loopback() {
+	if c.anonymous(l) && !l.loopback() && !t.has("require_certificate") {
 		head = append(head, entry{"public", true, "nobody has to give a password"})
 	}
 	if len(l.origins) > 0 && l.protocol == "websockets" {
