@@ -131,8 +131,8 @@ func lifeAtTheSite(t *testing.T, whose string, port, office int) {
 	outside := subscribe(t, office, "-t", "#", "-q", "1")
 	say(port, "sensors/attic", "out", as("ann")...)
 	say(port, "kitchen/temperature", "one topic to another", as("ann")...)
-	outside.waitFor("a line with a remote prefix carries out", "site12/sensors/attic "+whose+" out")
-	outside.waitFor("a line without a pattern carries one topic to another", "house/12/t "+whose+" one topic to another")
+	equal(t, "at "+whose+" a line with a remote prefix carries out", outside.waitCount("what a sensor sent", "sensors/", 1), []string{"site12/sensors/attic " + whose + " out"})
+	equal(t, "at "+whose+" a line without a pattern carries one topic to another", outside.waitCount("a temperature", "one topic", 1), []string{"house/12/t " + whose + " one topic to another"})
 	say(office, "site12/cmd/light", "in", "-q", "1")
 	ann.waitFor("a line with both prefixes carries in", "office/cmd/light "+whose+" in")
 }
