@@ -13,6 +13,7 @@ type security struct {
 	anonymous    *bool
 	passwordFile string
 	aclFile      string
+	lawless      bool // acl_file is there, but wrong
 	foreign      bool // a plugin of unknown trade is at work
 }
 
@@ -66,9 +67,9 @@ func passwordFile(c *conf, at *cursor, d directive) {
 }
 
 func aclFile(c *conf, at *cursor, d directive) {
-	if path, ok := c.text(d); ok {
-		c.securityAt(at, d).aclFile = path
-	}
+	s := c.securityAt(at, d)
+	path, ok := c.text(d)
+	s.aclFile, s.lawless = path, !ok
 }
 
 // loadPlugin meets a plugin. Those that only read Mosquitto's own files are known by name.
@@ -127,7 +128,8 @@ func pluginOption(c *conf, at *cursor, d directive) {
 	case "password_file password_file":
 		at.plugin.of.passwordFile, _ = c.text(d)
 	case "acl_file acl_file":
-		at.plugin.of.aclFile, _ = c.text(d)
+		path, ok := c.text(d)
+		at.plugin.of.aclFile, at.plugin.of.lawless = path, !ok
 	case "persist_sqlite db_file":
 		if path, ok := c.text(d); ok {
 			c.location = filepath.Dir(path)
@@ -141,6 +143,7 @@ func (l *listener) own() security {
 	for _, p := range l.plugins {
 		s.passwordFile = cmp.Or(s.passwordFile, p.of.passwordFile)
 		s.aclFile = cmp.Or(s.aclFile, p.of.aclFile)
+		s.lawless = s.lawless || p.of.lawless
 		s.foreign = s.foreign || p.of.foreign
 	}
 	return s
@@ -166,6 +169,10 @@ const passwordsToCome = "passwd"
 // saveAccess writes what a listener says for itself. It reports whether anybody may come in: Midge opens no listener for nobody.
 func (c *conf) saveAccess(l *listener) bool {
 	own := l.own()
+	if own.lawless || c.security.lawless {
+		c.lose(l.line, "acl_file is wrong, and without it everything would be allowed; this listener is left out")
+		return false
+	}
 	if c.perListener || own.anonymous != nil || own.foreign {
 		l.keys.set("allow_anonymous", c.anonymous(l))
 	}

@@ -11,6 +11,7 @@ import (
 type conf struct {
 	*job
 	lines       int  // read so far
+	faults      int  // of them wrong
 	perListener bool // per_listener_settings: authentication stands with each listener
 	security    security
 	plugins     []*plugin
@@ -18,6 +19,7 @@ type conf struct {
 	standard  *listener // Mosquitto's default listener: of port, bind_address and listener options above any listener line
 	named     bool      // a listener line, port or bind_address was there; otherwise Mosquitto serves this machine only
 	listeners []*listener
+	places    map[string]bool // of listeners that are carried over
 	bridges   []*bridge
 
 	node, log, limits table
@@ -39,7 +41,7 @@ type cursor struct {
 
 // readConf imports a mosquitto.conf.
 func readConf(j *job, path string, data []byte) *document {
-	c := &conf{job: j}
+	c := &conf{job: j, places: map[string]bool{}}
 	c.node.header, c.log.header, c.limits.header = "[node]", "[log]", "[limits]"
 	c.take(&cursor{}, path, data)
 	return c.document()
@@ -87,7 +89,10 @@ func (c *conf) lose(d directive, why string) {
 }
 
 // wrong reports what Mosquitto would refuse too.
-func (c *conf) wrong(d directive, why string) { c.lose(d, why+"; this line is left out") }
+func (c *conf) wrong(d directive, why string) {
+	c.faults++
+	c.lose(d, why+"; this line is left out")
+}
 
 // document makes the tables.
 func (c *conf) document() *document {

@@ -216,7 +216,7 @@ func (c *conf) saveListener(l *listener) *table {
 		return nil
 	}
 	c.saveTLS(l)
-	if !c.saveAccess(l) {
+	if !c.saveAccess(l) || !c.claim(l) {
 		return nil
 	}
 	if kind != "tcp" && kind != "tls" {
@@ -246,6 +246,20 @@ func (c *conf) saveListener(l *listener) *table {
 	}
 	t.entries = append(head, t.entries...)
 	return t
+}
+
+// claim reports whether the place of a listener was free.
+func (c *conf) claim(l *listener) bool {
+	place := l.address()
+	if l.socket != "" {
+		place = l.socket
+	}
+	if c.places[place] {
+		c.lose(l.line, "another listener is at this place; this one is left out")
+		return false
+	}
+	c.places[place] = true
+	return true
 }
 
 // saveTLS makes the options of certificates fit together as Midge wants them.

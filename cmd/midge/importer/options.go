@@ -1,5 +1,7 @@
 package importer
 
+import "strings"
+
 // A handler does what one option asks for.
 type handler func(c *conf, at *cursor, d directive)
 
@@ -81,36 +83,36 @@ func init() { // include refers to the table
 		"bind_address":                    bindAddress,
 		"bind_interface":                  onAnyListener(bindInterface),
 		"socket_domain":                   onAnyListener(socketDomain),
-		"protocol":                        onAnyListener(protocol),
+		"protocol":                        guarding(onAnyListener(protocol)),
 		"max_connections":                 onAnyListener(maxConnections),
 		"max_qos":                         onAnyListener(maxQoS),
 		"maximum_qos":                     onAnyListener(maxQoS),
 		"max_topic_alias":                 onListener(maxTopicAlias),
 		"max_topic_alias_broker":          onListener(maxTopicAliasBroker),
-		"mount_point":                     onListener(mountPoint),
+		"mount_point":                     guarding(onListener(mountPoint)),
 		"http_dir":                        onListener(lost("Midge serves no files")),
-		"websockets_origin":               onListener(websocketsOrigin),
+		"websockets_origin":               guarding(onListener(websocketsOrigin)),
 		"use_username_as_clientid":        onAnyListener(useUsernameAsClientID),
 		"accept_protocol_versions":        onListener(acceptProtocolVersions),
-		"enable_proxy_protocol":           onListener(proxyProtocol),
+		"enable_proxy_protocol":           guarding(onListener(proxyProtocol)),
 		"proxy_protocol_v2_require_tls":   onListener(proxyRequiresTLS),
-		"certfile":                        onAnyListener(file("cert_file")),
-		"keyfile":                         onAnyListener(file("key_file")),
-		"cafile":                          onAnyListener(file("ca_file")),
-		"crlfile":                         onAnyListener(file("crl_file")),
-		"capath":                          onAnyListener(caPath),
-		"require_certificate":             onAnyListener(requireCertificate),
-		"use_identity_as_username":        onAnyListener(useIdentity),
-		"use_subject_as_username":         onAnyListener(useSubject),
+		"certfile":                        guarding(onAnyListener(file("cert_file"))),
+		"keyfile":                         guarding(onAnyListener(file("key_file"))),
+		"cafile":                          guarding(onAnyListener(file("ca_file"))),
+		"crlfile":                         guarding(onAnyListener(file("crl_file"))),
+		"capath":                          guarding(onAnyListener(caPath)),
+		"require_certificate":             guarding(onAnyListener(requireCertificate)),
+		"use_identity_as_username":        guarding(onAnyListener(useIdentity)),
+		"use_subject_as_username":         guarding(onAnyListener(useSubject)),
 		"disable_client_cert_date_checks": onListener(lostIf(true, "a certificate out of its time is refused")),
 		"tls_version":                     onListener(tlsVersion),
 		"ciphers":                         onAnyListener(lost("Go's TLS chooses, of suites that are all sound")),
 		"ciphers_tls1.3":                  onAnyListener(lost("Go's TLS chooses, of suites that are all sound")),
 		"dhparamfile":                     moot, // elliptic curves
-		"tls_engine":                      onAnyListener(hardKey),
+		"tls_engine":                      guarding(onAnyListener(hardKey)),
 		"tls_engine_kpass_sha1":           moot, // told with tls_engine
-		"tls_keyform":                     onAnyListener(keyForm),
-		"psk_hint":                        onAnyListener(pskHint),
+		"tls_keyform":                     guarding(onAnyListener(keyForm)),
+		"psk_hint":                        guarding(onAnyListener(pskHint)),
 
 		// Bridges.
 		"connection":                     newBridge,
@@ -149,11 +151,11 @@ func init() { // include refers to the table
 		"bridge_reload_type":             moot,
 		"bridge_tcp_keepalive":           onBridge(lost("keep_alive finds a dead connection")),
 		"bridge_tcp_user_timeout":        onBridge(lost("a connection without progress ends after 30 s")),
-		"bridge_cafile":                  onBridge(bridgeCAFile),
-		"bridge_capath":                  onBridge(bridgeCAPath),
-		"bridge_tls_use_os_certs":        onBridge(bridgeSystemCertificates),
-		"bridge_certfile":                onBridge(bridgeCertFile),
-		"bridge_keyfile":                 onBridge(bridgeKeyFile),
+		"bridge_cafile":                  guarding(onBridge(bridgeCAFile)),
+		"bridge_capath":                  guarding(onBridge(bridgeCAPath)),
+		"bridge_tls_use_os_certs":        guarding(onBridge(bridgeSystemCertificates)),
+		"bridge_certfile":                guarding(onBridge(bridgeCertFile)),
+		"bridge_keyfile":                 guarding(onBridge(bridgeKeyFile)),
 		"bridge_identity":                onBridge(bridgePSK),
 		"bridge_psk":                     onBridge(bridgePSK),
 		"bridge_insecure":                onBridge(bridgeInsecure),
@@ -205,6 +207,23 @@ func onListener(do handler) handler {
 		}
 		at.listener.options = append(at.listener.options, d)
 		do(c, at, d)
+	}
+}
+
+// guarding is for options that keep somebody out, or keep something secret. A listener or a bridge of which such a line is wrong must not work without what
+// the line meant.
+func guarding(do handler) handler {
+	return func(c *conf, at *cursor, d directive) {
+		before := c.faults
+		do(c, at, d)
+		why := d.key + " is wrong, and without it more would be open than was"
+		switch {
+		case c.faults == before:
+		case strings.HasPrefix(d.key, "bridge_") && at.bridge != nil:
+			at.bridge.useless = why
+		case at.listener != nil:
+			at.listener.useless = why
+		}
 	}
 }
 
