@@ -72,7 +72,8 @@ func (c *conn) ackPacket(t mqtt.PacketType, id uint16, r mqtt.ReasonCode) []byte
 	})
 }
 
-// subackPacket is SUBACK; in words is why the first of the filters that are refused is.
+// subackPacket is SUBACK; in words is why the first of the filters that are refused is. What the access rules refuse gets 0x80 and not 0x87: Eclipse Paho's
+// test client knows no other refusal, as in MQTT 3.1.1. It changes codes.
 func (c *conn) subackPacket(id uint16, codes []mqtt.ReasonCode) []byte {
 	var props *mqtt.Properties
 	for i, r := range codes {
@@ -83,6 +84,11 @@ func (c *conn) subackPacket(id uint16, codes []mqtt.ReasonCode) []byte {
 			}
 			props = c.explain(r, fmt.Sprintf("filter %d: %s", i+1, text))
 			break
+		}
+	}
+	for i, r := range codes {
+		if r == mqtt.NotAuthorized {
+			codes[i] = mqtt.UnspecifiedError
 		}
 	}
 	return c.fitting(props, func(p *mqtt.Properties) []byte {

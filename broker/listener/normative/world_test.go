@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,8 @@ func (s *settings) set(key, value string) {
 		s.policy.TopicAliasMaximum = uint16(n)
 	case key == "max-keep-alive":
 		s.policy.MaxKeepAlive = uint16(n)
+	case key == "login":
+		s.policy.Auth = door{}
 	case key == "payload-format-check":
 		s.policy.PayloadFormatCheck = n == 1
 	case key == "subscriptions":
@@ -117,6 +120,24 @@ func (s *settings) end() {
 		s.stop = nil
 	}
 }
+
+// door lets in user u with password p, who may do everything but what concerns the topics below secret.
+type door struct{}
+
+func (door) Login(_ time.Time, l listener.Login) (listener.Verdict, func(context.Context) listener.Verdict) {
+	if l.Username != "u" || string(l.Password) != "p" {
+		return listener.Verdict{Reason: mqtt.NotAuthorized, Why: "it is not u"}, nil
+	}
+	return listener.Verdict{Username: "u", Access: noSecrets{}}, nil
+}
+
+func (door) Stays(*listener.Verdict) bool { return true }
+
+type noSecrets struct{}
+
+func (noSecrets) MayWrite(topic string) bool      { return !strings.HasPrefix(topic, "secret/") }
+func (noSecrets) MayRead(topic string) bool       { return !strings.HasPrefix(topic, "secret/") }
+func (noSecrets) MaySubscribe(filter string) bool { return filter != "secret/#" }
 
 // bubble is a world of pipes and virtual time. It is the server's net.Listener.
 type bubble struct {
