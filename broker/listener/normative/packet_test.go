@@ -482,7 +482,7 @@ func codes(all []mqtt.ReasonCode) string {
 }
 
 // usual are the properties that every CONNACK of MQTT 5 has; a trace mentions them where it is about them.
-var usual = []mqtt.PropertyID{mqtt.PropTopicAliasMaximum, mqtt.PropMaximumPacketSize, mqtt.PropReceiveMaximum, mqtt.PropSharedAvailable, mqtt.PropAssignedClientID}
+var usual = []mqtt.PropertyID{mqtt.PropTopicAliasMaximum, mqtt.PropMaximumPacketSize, mqtt.PropReceiveMaximum, mqtt.PropAssignedClientID}
 
 // same reports whether a packet is what was expected. The order of the words behind the name does not count. A reason string is compared when the
 // trace expects one; that there is none, it says by «reason-string=none».
