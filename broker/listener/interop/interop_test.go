@@ -201,3 +201,36 @@ func TestPersistentSession(t *testing.T) {
 		h.want("a clean start leaves nothing of it", to, message{"t", "new", 1, false})
 	})
 }
+
+func TestSharedSubscription(t *testing.T) {
+	crosswise(t, func(h *house, pub, sub library) {
+		one, two := h.join(sub, options{id: "one"}, false), h.join(sub, options{id: "two"}, false)
+		for _, u := range []user{one, two} {
+			h.subscribe(u, "$share/group/t/#", 1)
+		}
+		from := h.join(pub, options{id: "from"}, false)
+		for i := range 20 {
+			h.publish(from, message{"t/x", fmt.Sprint(i), 1, false})
+		}
+		seen := map[string]user{}
+		each := map[user]int{}
+		for range 20 {
+			select {
+			case m := <-one.messages():
+				seen[m.payload] = one
+				each[one]++
+			case m := <-two.messages():
+				seen[m.payload] = two
+				each[two]++
+			case <-time.After(patience):
+				h.t.Fatalf("each message goes to a member: got %d of 20", len(seen))
+			}
+		}
+		if len(seen) != 20 || each[one] == 0 || each[two] == 0 {
+			h.t.Errorf("each message goes to one member and every member gets some: %d messages, %d and %d", len(seen), each[one], each[two])
+		}
+		one.leave()
+		h.publish(from, message{"t/y", "for who is left", 1, false})
+		h.want("when a member has left, the others get everything", two, message{"t/y", "for who is left", 1, false})
+	})
+}

@@ -50,8 +50,10 @@ func (u *paho3) subscribe(filter string, qos byte) error {
 	if err := wait(t); err != nil {
 		return err
 	}
-	if granted := t.Result()[filter]; granted != qos {
-		return errors.New("another QoS is granted")
+	for _, granted := range t.Result() { // by filter, which the library takes $share/NAME off from
+		if granted != qos {
+			return errors.New("another QoS is granted")
+		}
 	}
 	return nil
 }

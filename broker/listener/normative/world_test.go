@@ -128,8 +128,10 @@ func (door) Login(_ time.Time, l listener.Login) (listener.Verdict, func(context
 	if l.Username != "u" || string(l.Password) != "p" {
 		return listener.Verdict{Reason: mqtt.NotAuthorized, Why: "it is not u"}, nil
 	}
-	return listener.Verdict{Username: "u", Access: noSecrets{}}, nil
+	return listener.Verdict{Username: "u"}, nil
 }
+
+func (door) Access(string, string) broker.Access { return noSecrets{} }
 
 func (door) Stays(*listener.Verdict) bool { return true }
 

@@ -61,6 +61,9 @@ type Listener struct {
 	AllowAnonymous *bool   `toml:"allow_anonymous"` // nil = as in Auth
 	PasswordFile   *string `toml:"password_file"`   // nil = as in Auth; "" = none
 	ACLFile        *string `toml:"acl_file"`        // nil = as in Auth; "" = none
+
+	MaxKeepalive       Duration `toml:"max_keepalive"`        // longest of MQTT 5 clients, whole seconds; 0 = any
+	PayloadFormatCheck bool     `toml:"payload_format_check"` // refuse payloads that are not the UTF-8 text that they claim to be
 }
 
 // Link is one way to MQTT-SN devices. Which fields count depends on Type.

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // listeners checks every [[listener]].
 func (v checker) listeners() {
@@ -10,6 +13,8 @@ func (v checker) listeners() {
 			continue
 		}
 		v.listenerKeys(at, l)
+		v.span(at+".max_keepalive", l.MaxKeepalive, 0, 65535*time.Second) // 16 bits in CONNACK
+		v.wholeSeconds(at+".max_keepalive", l.MaxKeepalive)
 		if l.TLS() {
 			v.listenerTLS(at, l)
 		}

@@ -100,6 +100,10 @@ func TestValidation(t *testing.T) {
 		{"predefined twice", "[[gateway.predefined]]\nid = 1\ntopic = \"a\"\n[[gateway.predefined]]\nid = 1\ntopic = \"b\"", []string{
 			`config.toml:5: [gateway.predefined] id = 1 of client "*" is taken on line 2`}},
 
+		{"longest keep-alive", "[[listener]]\naddress = \"127.0.0.1:0\"\nmax_keepalive = \"1.5s\"\n[[listener]]\naddress = \"127.0.0.1:0\"\nmax_keepalive = \"24h\"\n", []string{
+			`config.toml:3: [listener] max_keepalive = "1.5s" must be whole seconds`,
+			`config.toml:6: [listener] max_keepalive = "24h" is out of range; it goes from 0s to 18h12m15s`}},
+
 		{"bridge without anything", "[[bridge]]", []string{
 			`config.toml:1: [bridge] has no name; write for example name = "cloud"`,
 			`config.toml:1: [bridge] has no address; write for example address = "mqtts://broker.example.com:8883"`,
