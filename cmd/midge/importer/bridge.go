@@ -275,7 +275,7 @@ func (c *conf) bridgeTable(b *bridge, taken map[string]bool) *table {
 		t.set("password", *b.password)
 	}
 	if b.keepAlive != 0 {
-		t.set("keep_alive", strconv.Itoa(b.keepAlive)+"s")
+		t.set("keep_alive", seconds(b.keepAlive))
 	}
 	if c.inflight != 0 {
 		t.set("max_inflight", c.inflight)

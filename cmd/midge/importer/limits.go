@@ -1,5 +1,11 @@
 package importer
 
+import (
+	"time"
+
+	"midge/cmd/midge/config"
+)
+
 // onEvery is for bounds of all listeners, which Midge has in each.
 type onEvery struct {
 	maxPacketSize int // octets; 0 = not written
@@ -17,6 +23,19 @@ func maxKeepalive(c *conf, _ *cursor, d directive) {
 		c.every.maxKeepalive = n
 	}
 }
+
+// save writes the bounds that a listener has not of its own.
+func (e onEvery) save(t *table) {
+	if e.maxPacketSize != 0 {
+		t.set("max_packet_size", e.maxPacketSize)
+	}
+	if e.maxKeepalive != 0 {
+		t.set("max_keepalive", seconds(e.maxKeepalive))
+	}
+}
+
+// seconds is a span as Midge writes it.
+func seconds(n int) string { return config.Duration{Duration: time.Duration(n) * time.Second}.String() }
 
 // maxInflight holds for clients and for bridges.
 func maxInflight(c *conf, _ *cursor, d directive) {

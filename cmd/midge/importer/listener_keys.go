@@ -223,7 +223,8 @@ func (c *conf) saveListener(l *listener) *table {
 		c.lose(l.line, "this version of Midge does not serve "+kind+" yet; this listener is left out")
 		return nil
 	}
-	for _, key := range []string{"max_connections", "max_topic_alias", "proxy_protocol", "origins"} {
+	c.every.save(t)
+	for _, key := range []string{"max_packet_size", "max_connections", "max_topic_alias", "proxy_protocol", "origins"} {
 		if t.has(key) {
 			t.unset(key)
 			c.lose(l.line, "this version of Midge does not serve "+key+" yet")
