@@ -46,6 +46,7 @@ const lattice = `
 	cmd/midge/passwd       < broker/auth
 	cmd/midge/status       <
 	cmd/midge/control      <
+	cmd/midge/sys          <
 	cmd/midge/guard        < broker, broker/auth, broker/listener, broker/mqtt
 	cmd/midge/node         < *
 	cmd/midge/demo         < *

@@ -44,6 +44,9 @@ type Broker struct {
 	deadlines deadlines
 	alarm     chan struct{} // one slot: the first deadline became earlier
 
+	peak    int    // the most that were connected at a time
+	expired uint64 // sessions whose expiry interval has passed
+
 	connected, inflight, inflightBytes, queued, queuedBytes int // queued: in memory
 
 	durability
@@ -177,6 +180,7 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options, present
 	b.makeDurable(st, counts)
 	s.resume()
 	b.connected++
+	b.peak = max(b.peak, b.connected)
 	b.deadlines.set(st, time.Time{})
 	for _, sh := range st.shares {
 		b.feed(now, s, sh.group)

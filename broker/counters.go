@@ -26,9 +26,13 @@ func (r DropReason) String() string { return dropNames[r] }
 // DropReasons lists all reasons by name.
 func DropReasons() []string { return append([]string(nil), dropNames[:]...) }
 
-// Traffic counts messages of one protocol by QoS.
+// LimitReasons lists those that a bound of the broker is the reason for.
+func LimitReasons() []DropReason { return []DropReason{QueueFull, TotalFull, DiskFull} }
+
+// Traffic counts messages of one protocol.
 type Traffic struct {
-	In, Out [3]uint64 // by mqtt.QoS
+	In, Out           [3]uint64 // by mqtt.QoS
+	InBytes, OutBytes uint64    // octets of their payloads
 }
 
 // Counters is a snapshot of what the core has done and holds.
@@ -37,6 +41,8 @@ type Counters struct {
 	Dropped       map[string]uint64  // by DropReason
 	Sessions      int                // with or without a front end
 	Connected     int                // with one
+	Peak          int                // the most that were connected at a time
+	Ended         uint64             // sessions whose expiry interval has passed
 	Subscriptions int                // those that are not shared
 	Shared        int                // shared subscriptions: the members of all groups
 	Retained      int
@@ -58,6 +64,8 @@ func (b *Broker) Counters() Counters {
 		Dropped:       make(map[string]uint64, dropReasons),
 		Sessions:      len(b.sessions),
 		Connected:     b.connected,
+		Peak:          b.peak,
+		Ended:         b.expired,
 		Subscriptions: b.subs.Len() - len(b.groups),
 		Shared:        b.shared,
 		Retained:      b.retained.Len(),

@@ -87,6 +87,7 @@ func (s *Session) nextResent(dst []Outbound) (n int) {
 		dst[n] = d.outbound(true)
 		s.pulled += dst[n].Octets()
 		s.traffic.Out[d.qos]++
+		s.traffic.OutBytes += uint64(len(d.msg.Payload))
 		s.give(d)
 		n++
 	}
@@ -119,6 +120,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 			continue
 		}
 		s.traffic.Out[q.qos]++
+		s.traffic.OutBytes += uint64(len(q.msg.Payload))
 		if q.qos == mqtt.AtMostOnce {
 			dst[n] = delivery{queued: q}.outbound(false)
 		} else {

@@ -49,5 +49,5 @@
 //
 // # Not here
 //
-// Most of $SYS is to come.
+// The core counts; the $SYS tree is made of its [Counters] elsewhere and comes back by [Broker.Announce].
 package broker

@@ -59,6 +59,7 @@ func (st *state) overdue(now time.Time) bool {
 
 func (b *Broker) due(now time.Time, by *Session, st *state) {
 	if !st.expireAt.IsZero() && !now.Before(st.expireAt) {
+		b.expired++
 		b.end(now, by, st)
 		return
 	}

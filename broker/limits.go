@@ -19,6 +19,9 @@ type Limits struct {
 	Subscriptions  int // subscriptions of one session; default 10,000
 }
 
+// MessageOverhead is what a message counts in octets beside topic and payload.
+const MessageOverhead = store.Overhead
+
 // Fixed bounds.
 const (
 	// receiveMaximum is how many QoS > 0 deliveries a client may have open unless it says otherwise [MQTT-3.1.2.11.3].
@@ -28,8 +31,6 @@ const (
 	// routeCacheMax bounds the cached matches: a receiver counts 1 and a topic 4, at about 40 octets each, so 5 MB. It holds 26,000 topics with one receiver
 	// each; without receivers in the count, 16,000 topics that a thousand clients watch would take 640 MB.
 	routeCacheMax = 1 << 17
-	// messageOverhead is what a queued message costs beside topic and payload, in octets.
-	messageOverhead = store.Overhead
 	// busyMessages and busyBytes are where a session's publishers are asked to pause: about what one connection drains
 	// in a few milliseconds. They go on at half of it.
 	busyMessages = 4096

@@ -23,7 +23,7 @@ type Message struct {
 }
 
 // size is what a queued copy counts against the bounds in octets.
-func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + messageOverhead }
+func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + MessageOverhead }
 
 func (m *Message) expired(now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
 

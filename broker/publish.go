@@ -66,6 +66,7 @@ func (s *Session) Publish(now time.Time, in []Inbound) (busy <-chan struct{}, er
 func (s *Session) publish(now time.Time, in Inbound) (busy <-chan struct{}) {
 	m := in.Message
 	s.traffic.In[m.QoS]++
+	s.traffic.InBytes += uint64(len(m.Payload))
 	if m.QoS == mqtt.ExactlyOnce {
 		if _, again := s.st.inbound[in.ID]; again {
 			s.answerSafe(Pubrec, in.ID, mqtt.Success, nil)

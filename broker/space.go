@@ -22,16 +22,21 @@ func (b *Broker) spaceLoop(ctx context.Context) error {
 		b.mu.Unlock()
 		if changed || !said {
 			said = true
-			b.Announce(time.Now(), "$SYS/broker/store/state", map[bool]string{false: "ok", true: "full"}[full])
+			b.Announce(time.Now(), Figure{"$SYS/broker/store/state", map[bool]string{false: "ok", true: "full"}[full]})
 		}
 	}
 }
 
-// Announce publishes a retained value of the broker's own, under $SYS.
-func (b *Broker) Announce(now time.Time, topic, value string) {
+// Figure is something that the broker says of itself.
+type Figure struct{ Topic, Value string }
+
+// Announce publishes retained values of the broker's own, under $SYS. They are not kept over a restart.
+func (b *Broker) Announce(now time.Time, figures ...Figure) {
 	by := b.hold(Options{})
 	b.mu.Lock()
-	b.distribute(now, by, &Message{Topic: topic, Payload: []byte(value), Retain: true})
-	b.mu.Unlock()
+	for _, f := range figures {
+		b.distribute(now, by, &Message{Topic: f.Topic, Payload: []byte(f.Value), Retain: true})
+	}
+	b.unlock()
 	by.wake()
 }

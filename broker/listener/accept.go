@@ -101,6 +101,7 @@ func (a *acceptor) accept(nc net.Conn) {
 		a.refuse(nc, c.peer, refusedServerFull, nil)
 		return
 	}
+	a.server.traffic.sockets.Add(1)
 	watch(nc, a.server.cfg.Stall)
 	if c.policy.plain() {
 		a.begin(c, nc, nc)

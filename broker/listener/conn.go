@@ -205,6 +205,10 @@ func (c *conn) shut(last []byte) {
 	c.amu.Unlock()
 	if len(b) > 0 {
 		c.wire.write(b)
+		c.server.traffic.bytesOut.Add(uint64(len(b)))
+	}
+	if len(last) > 0 {
+		c.server.traffic.packetsOut.Add(1)
 	}
 	c.broken = true
 	c.wire.finish()

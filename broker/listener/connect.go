@@ -17,6 +17,7 @@ func (c *conn) connect(h mqtt.Header, body []byte) error {
 	if h.Type() != mqtt.TypeConnect {
 		return &mqtt.Error{Reason: mqtt.ProtocolError, Silent: true, Text: "first packet is " + h.Type().String() + ", not CONNECT"}
 	}
+	c.server.traffic.connects.Add(1)
 	p, err := mqtt.ParseConnect(h.First, body)
 	if err != nil {
 		return c.refuseFault(p.Version, err)

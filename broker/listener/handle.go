@@ -26,8 +26,8 @@ func (c *conn) handle(ws *workspace) error {
 			return err
 		}
 	}
-	b := ws.buf
-	for c.attempt == nil {
+	b, packets := ws.buf, 0
+	for ; c.attempt == nil; packets++ {
 		h, err := mqtt.ParseHeader(b)
 		if err == nil && h.Length > int(c.policy.MaximumPacketSize) {
 			err = &mqtt.Error{Reason: mqtt.PacketTooLarge, Text: "packet is larger than the maximum packet size"}
@@ -39,11 +39,13 @@ func (c *conn) handle(ws *workspace) error {
 			err = c.packet(h, b[h.Size:h.Total()])
 		}
 		if err != nil {
+			c.server.traffic.came(packets, len(ws.buf)-len(b))
 			c.endRun() // what came before the fault stands
 			return err
 		}
 		b = b[h.Total():]
 	}
+	c.server.traffic.came(packets, len(ws.buf)-len(b))
 	c.keepPartial(ws, b)
 	return c.endRun()
 }

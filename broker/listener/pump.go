@@ -131,6 +131,7 @@ func (c *conn) answerHeld() {
 	for n := len(o.pull); n == len(o.pull) && c.session != nil; {
 		n, _ = c.session.Acks(o.pull[:]) // an error is for whoever uses the session next
 		c.greeted = c.greeted || n > 0
+		c.server.traffic.packetsOut.Add(uint64(n))
 		for i := range n {
 			o.buf = c.encode(o, time.Time{}, &o.pull[i])
 		}
@@ -143,6 +144,9 @@ func (c *conn) answerHeld() {
 func (c *conn) encodeAll(o *outbox, now time.Time, n int) (octets int, taken bool) {
 	pulled := o.pull[:n]
 	defer clear(pulled)
+	if n > 0 {
+		c.server.traffic.packetsOut.Add(uint64(n))
+	}
 	for i := range pulled {
 		octets += pulled[i].Octets()
 		o.buf = c.encode(o, now, &pulled[i])
@@ -181,6 +185,7 @@ func (c *conn) flush(b *[]byte) progress {
 		return drained
 	}
 	rest, err := c.wire.write(*b)
+	c.server.traffic.bytesOut.Add(uint64(len(*b) - len(rest)))
 	*b = rest
 	switch {
 	case err != nil:
@@ -209,6 +214,7 @@ func (c *conn) send(appendTo func(b []byte) []byte) {
 		return
 	}
 	c.pend = appendTo(c.pend)
+	c.server.traffic.packetsOut.Add(1)
 }
 
 var ackTypes = [...]mqtt.PacketType{

@@ -43,6 +43,7 @@ type Server struct {
 
 	faults   faults
 	refusals refusals
+	traffic  traffic
 	assigned atomic.Uint64 // client ids given to clients without one
 
 	mu    sync.Mutex

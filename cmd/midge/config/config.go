@@ -25,6 +25,8 @@ type Config struct {
 type Node struct {
 	ID      string `toml:"id"`       // "" = host name; letters, digits, '.', '_', '-'
 	DataDir string `toml:"data_dir"` // "" = all state in memory
+
+	SysInterval Duration `toml:"sys_interval"` // between updates of the $SYS tree; 0 = there is none
 }
 
 // Name is the node's id, or the host name where none is configured, or "midge" where the host has no usable one.
@@ -134,7 +136,7 @@ var (
 // Default is the configuration of an empty file, and what config.toml in the repository shows.
 func Default() *Config {
 	c := &Config{
-		Node:  Node{DataDir: "data"},
+		Node:  Node{DataDir: "data", SysInterval: Duration{10 * time.Second}},
 		Log:   Log{Level: "info", Format: "text"},
 		Links: []Link{{Name: "lan", Type: "udp", Address: "127.0.0.1:1883"}},
 		Gateway: Gateway{

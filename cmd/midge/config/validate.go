@@ -36,6 +36,9 @@ func (v checker) node() {
 	if id := v.c.Node.ID; id != "" && !plainName(id) {
 		v.addf("node.id", `[node] id = %q: an id is at most 64 letters, digits, '.', '_' and '-'`, id)
 	}
+	if d := v.c.Node.SysInterval; d.Duration != 0 {
+		v.span("node.sys_interval", d, time.Second, 24*time.Hour)
+	}
 }
 
 func (v checker) store() {

@@ -82,6 +82,7 @@ func (n *Node) open(cfg *config.Config) error {
 	for _, b := range cfg.Bridges {
 		n.bridge(b, cfg.Node.Name())
 	}
+	n.sys(cfg.Node)
 	return n.http(cfg.HTTP)
 }
 

@@ -34,7 +34,7 @@ func (n *Node) restore(cfg *config.Config) error {
 	if report != nil {
 		n.salvaged = report.String()
 		n.log.Error("the store was damaged", "reason", n.salvaged)
-		b.Announce(begun, "$SYS/broker/store/salvaged", n.salvaged)
+		b.Announce(begun, broker.Figure{Topic: "$SYS/broker/store/salvaged", Value: n.salvaged})
 	}
 	c := b.Counters()
 	n.log.Info("state is kept", "where", where(cfg.Node.DataDir), "sessions", c.Sessions, "queued", c.Queued, "retained", c.Retained,
