@@ -37,6 +37,12 @@ func (e onEvery) save(t *table) {
 // seconds is a span as Midge writes it.
 func seconds(n int) string { return config.Duration{Duration: time.Duration(n) * time.Second}.String() }
 
+func sysInterval(c *conf, _ *cursor, d directive) {
+	if n, ok := c.number(d, 0, 65535); ok {
+		c.node.set("sys_interval", seconds(n))
+	}
+}
+
 // maxInflight holds for clients and for bridges.
 func maxInflight(c *conf, _ *cursor, d directive) {
 	n, ok := c.number(d, anyLess, 65535)

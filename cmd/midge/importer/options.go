@@ -57,7 +57,7 @@ func init() { // include refers to the table
 		"retain_available":         always(true, "retained messages cannot be switched off; acl_file keeps clients from publishing"),
 		"retain_expiry_interval":   lost("retained messages stay until their Message Expiry Interval, which MQTT 5 publishers set"),
 		"retry_interval":           moot, // Mosquitto ignores it since 1.5
-		"sys_interval":             lost(later),
+		"sys_interval":             sysInterval,
 		"enable_control_api":       always(false, "there is no $CONTROL; midge reload and the files do its work"),
 
 		// The process.
