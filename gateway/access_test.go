@@ -17,7 +17,7 @@ func (b below) MaySubscribe(filter string) bool { return filter != "closed" }
 
 // TestAccess has devices that may do what is under their own name.
 func TestAccess(t *testing.T) {
-	r := newRig(t, Config{QoSMinusOne: true, Access: func(id string) broker.Access { return below(id) },
+	r := newRig(t, Config{QoSMinusOne: true, Access: func(_, id string) broker.Access { return below(id) },
 		Predefined: []Predefined{{Client: "*", ID: 1, Topic: "valve7/a"}, {Client: "*", ID: 2, Topic: "$sn/lan/a"}}}, LinkConfig{})
 	watcher, _, _ := r.b.Open(r.now, broker.Options{ClientID: "watcher"})
 	watcher.Subscribe(r.now, []broker.Subscription{{Filter: "#"}, {Filter: "$sn/#"}})

@@ -48,6 +48,7 @@ type peer struct {
 // its topic ids and will, and the one exchange that is open towards it. There is one per client id over all links.
 type client struct {
 	id   string
+	user string               // who is behind it, as its log-in or its link proves; "" = nobody known
 	link atomic.Pointer[link] // Wake reads it from any goroutine
 	peer peer
 	s    *broker.Session // nil: not connected
@@ -56,6 +57,7 @@ type client struct {
 	clean     bool  // CleanSession of the last CONNECT
 	receives  bool  // may have subscriptions, so deliveries are worth asking for
 	displaced bool  // another client id has been heard from its address since
+	probes    uint8 // PINGREQ sent since it was heard, see LinkConfig.Probe
 	promised  uint8 // answers that are not yet safe, see promise
 	takenUp   bool  // after a restart, session and all
 	resent    bool  // takenUp: the delivery that may have been open then has been sent again
@@ -156,13 +158,13 @@ func tolerance(seconds uint16) time.Duration {
 	return max(90*time.Second, d+d/10)
 }
 
-// lostAt is when the client will be lost if it stays silent.
-func (c *client) lostAt(idle time.Duration) instant {
+// lostAt is when the client will be lost if it stays silent, or asked whether it is there.
+func (c *client) lostAt(cfg *LinkConfig) instant {
 	switch {
 	case c.state == Asleep || c.state == Awake:
 		return c.heard + instant(tolerance(c.sleep))
 	case c.keepAlive == 0:
-		return c.heard + instant(idle)
+		return c.heard + instant(cfg.IdleLimit) + instant(c.probes)*instant(cfg.RetryInterval)
 	}
-	return c.heard + instant(tolerance(c.keepAlive))
+	return c.heard + instant(tolerance(c.keepAlive)) + instant(c.probes)*instant(cfg.RetryInterval)
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"time"
 
 	"midge/broker"
@@ -12,17 +13,19 @@ type Config struct {
 	AdvertiseInterval time.Duration // T_ADV, whole seconds up to 65,535; 0 = never advertise
 	QoSMinusOne       bool          // take PUBLISH at QoS −1 from anyone
 	InlineTopics      bool          // with QoSMinusOne: also the extension that carries the topic name before the data
-	NoRebind          bool          // do not let PINGREQ(ClientId) from a new address move a sleeping client there
+	RefuseLater       bool          // tell devices that may not connect «later» (code 1) instead of «never» (code 3)
 	Predefined        []Predefined
 	SessionExpiry     uint32 // seconds that a CleanSession=0 session outlives its client; 0 means for ever
 	Limits            Limits
-	// Access says what a client of this id may do; the id of what is published at QoS −1 is "$sn/" and the link's name. nil lets all do everything.
-	Access func(clientID string) broker.Access
+	// Access says what a client of this id may do, and user, who is behind it as its log-in or its link proves, "" for nobody known; the id of what is published at
+	// QoS −1 is "$sn/" and the link's name. nil lets all do everything.
+	Access func(user, clientID string) broker.Access
 }
 
 // Predefined is a topic id that gateway and devices agreed on beforehand (§6.5).
 type Predefined struct {
 	Client string // one client id, or "*" for all; an entry for one client goes before one for all
+	Link   string // the name of the link that it holds on, "" for all; an entry for one link goes before one for all, but after the client
 	ID     uint16 // 1 to 65,534
 	Topic  string // a valid topic name
 }
@@ -50,7 +53,7 @@ func (c Config) withDefaults() Config {
 	c.Limits.TopicIDs = min(c.Limits.TopicIDs, lastTopicID-firstTopicID+1)
 	def(&c.SessionExpiry, broker.Never)
 	if c.Access == nil {
-		c.Access = func(string) broker.Access { return nil }
+		c.Access = func(string, string) broker.Access { return nil }
 	}
 	return c
 }
@@ -62,6 +65,21 @@ type LinkConfig struct {
 	MTU           int           // longest message in octets towards a device; default and upper bound: what the link carries
 	IdleLimit     time.Duration // silence after which a client that asked for no keep-alive counts as lost; default 24 h
 	Clients       int           // clients connected at once; default 100,000; further ones are told «congestion»
+
+	Rebind        Rebind   // may a connected client go on from another address
+	GwInfo        GwInfoTo // who hears the answer to a search
+	Strict        bool     // take a flag that a message does not have as the end of its client; default: it is ignored
+	Probe         bool     // ask a client with PINGREQ, RetryCount times (at least once), before it counts as lost
+	EmptyClientID bool     // give a CONNECT without a client id one that is made from its address; default: refuse it
+
+	// Whom the link serves; empty: everyone. Clients are patterns of client ids with '*' and '?'. Addresses are IP addresses, networks in CIDR form, or such patterns of addresses
+	// as the link formats them, with "/" and the node id in hexadecimal behind a forwarder. Others hear CONNACK if they say CONNECT and nothing otherwise.
+	AllowClients   []string
+	AllowAddresses []string
+
+	// Auth, if not nil, is asked about every client that connects and for whom the link itself does not vouch: it has to send AUTH (bisquitt's
+	// extension) after CONNECT. It is called in a goroutine of its own, of which there are at most 64 a link.
+	Auth func(ctx context.Context, l Login) Verdict
 }
 
 func (c LinkConfig) withDefaults(mtu int) LinkConfig {
@@ -79,48 +97,4 @@ func def[T int | uint32 | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}
-}
-
-// predefined answers for predefined topic ids both ways.
-type predefined struct {
-	names map[predefinedID]string
-	ids   map[predefinedName]uint16
-}
-
-type predefinedID struct {
-	client string
-	id     uint16
-}
-
-type predefinedName struct{ client, topic string }
-
-func newPredefined(list []Predefined) predefined {
-	p := predefined{map[predefinedID]string{}, map[predefinedName]uint16{}}
-	for _, e := range list {
-		p.names[predefinedID{e.Client, e.ID}] = e.Topic
-		p.ids[predefinedName{e.Client, e.Topic}] = e.ID
-	}
-	return p
-}
-
-func (p predefined) name(client string, id uint16) (string, bool) {
-	if name, ok := p.names[predefinedID{client, id}]; ok {
-		return name, true
-	}
-	name, ok := p.names[predefinedID{"*", id}]
-	return name, ok
-}
-
-// id finds an id by which this client knows the topic. One that is agreed with all does not count where the client has given the same id
-// another meaning.
-func (p predefined) id(client, topic string) (uint16, bool) {
-	if id, ok := p.ids[predefinedName{client, topic}]; ok {
-		return id, true
-	}
-	id, ok := p.ids[predefinedName{"*", topic}]
-	if ok {
-		_, hidden := p.names[predefinedID{client, id}]
-		ok = !hidden
-	}
-	return id, ok
 }

@@ -15,18 +15,35 @@ const Protocol = "mqttsn"
 
 // connect handles CONNECT (§6.2). It is idempotent: whatever the client was before, it gets its CONNACK.
 func (l *link) connect(from peer, p mqttsn.Connect) *client {
-	if p.ProtocolID != mqttsn.ProtocolID12 || !l.sp.validID(p.ClientID) {
-		l.drop(NotSupported)
-		l.send(&from, mqttsn.Connack{Code: mqttsn.NotSupported})
-		return nil
+	if p.ClientID == "" && l.cfg.EmptyClientID {
+		p.ClientID = l.assignedID(&from)
 	}
+	switch user := l.provenBy(from); {
+	case p.ProtocolID != mqttsn.ProtocolID12 || !l.sp.validID(p.ClientID):
+		l.turnAway(from, NotSupported, mqttsn.NotSupported)
+	case !l.serves(p.ClientID, &from):
+		l.turnAway(from, NotAllowed, l.sp.refused())
+	case user == "" && l.cfg.Auth != nil:
+		l.await(from, p)
+	default:
+		return l.letIn(from, p, user)
+	}
+	return nil
+}
+
+// letIn goes on with CONNECT when it is known who says it: user, or "" for nobody known.
+func (l *link) letIn(from peer, p mqttsn.Connect, user string) *client {
 	c := l.sp.clients[p.ClientID]
 	if l.owedTooMuch(c) {
 		return nil
 	}
 	if l.live+l.prompts >= l.cfg.Clients && !(c != nil && c.link.Load() == l && (c.connected() || c.prompt != nil)) {
-		l.drop(Congested)
-		l.send(&from, mqttsn.Connack{Code: mqttsn.Congestion})
+		l.turnAway(from, Congested, mqttsn.Congestion)
+		return nil
+	}
+	if c != nil && !l.mayMove(c, from, user) {
+		l.log.Warn("client says CONNECT from another address", "client", c.id, "peer", l.format(from.addr))
+		l.turnAway(from, AddressRefused, l.sp.refused())
 		return nil
 	}
 	if c == nil {
@@ -37,15 +54,15 @@ func (l *link) connect(from peer, p mqttsn.Connect) *client {
 	l.bind(c, from)
 	c.heard = l.t
 	if p.Will {
-		l.promptFor(c, p)
+		l.promptFor(c, p, user)
 		return c
 	}
 	l.promptOver(c)
-	l.admit(c, p, nil)
+	l.admit(c, p, nil, user)
 	return c
 }
 
-// validID reports whether a client id may be used. Empty ones cannot be replaced, because CONNACK has no room to tell. A leading '$'
+// validID reports whether a client id may be used. Empty ones are replaced only where LinkConfig.EmptyClientID wants it, because CONNACK has no room to tell. A leading '$'
 // is for the sessions of Midge itself.
 func (sp *space) validID(id string) bool {
 	return id != "" && len(id) <= sp.cfg.Limits.ClientID && id[0] != '$' && utf8.ValidString(id) && strings.IndexByte(id, 0) < 0
@@ -55,7 +72,7 @@ func (sp *space) validID(id string) bool {
 //
 // The flags count whatever state the client was in, asleep included (§6.3): with CleanSession=0 queue, subscriptions, topic
 // ids and will are kept, with CleanSession=1 all are gone. The will is the new one, if w is not nil.
-func (l *link) admit(c *client, p mqttsn.Connect, w *will) {
+func (l *link) admit(c *client, p mqttsn.Connect, w *will, user string) {
 	if p.CleanSession {
 		c.topics, c.will = topicTable{}, nil
 	}
@@ -63,7 +80,7 @@ func (l *link) admit(c *client, p mqttsn.Connect, w *will) {
 		c.will = w
 	}
 	held := c.s
-	if err := l.acquire(c, p.CleanSession); err != nil {
+	if err := l.acquire(c, p.CleanSession, user); err != nil {
 		l.refuse(c, err)
 		return
 	}
@@ -87,9 +104,11 @@ func (l *link) admit(c *client, p mqttsn.Connect, w *will) {
 
 // acquire gives c a session of the broker. One that it holds already is kept if it may be: opening it anew would publish the will
 // and drop what waits at QoS 0.
-func (l *link) acquire(c *client, clean bool) error {
+func (l *link) acquire(c *client, clean bool, user string) error {
+	same := c.user == user // another one has other rights
+	c.user = user
 	if c.connected() {
-		if !clean && c.s.SetWill(c.will.message()) == nil {
+		if !clean && same && c.s.SetWill(c.will.message()) == nil {
 			return nil
 		}
 		c.s.SetWill(nil) // it is not lost; an error means that the session is another's already
@@ -111,6 +130,7 @@ func (sp *space) open(now time.Time, c *client, cleanStart, clean bool) (present
 	c.noted, c.takenUp, c.resent = 0, false, false
 	s, present, err := sp.b.Open(now, broker.Options{
 		ClientID:       c.id,
+		Username:       c.user,
 		Protocol:       Protocol,
 		CleanStart:     cleanStart,
 		SessionExpiry:  sp.expiry(clean),
@@ -119,7 +139,7 @@ func (sp *space) open(now time.Time, c *client, cleanStart, clean bool) (present
 		Waker:          c,
 		Wakes:          &sp.wakes,
 		Connectionless: true,
-		Access:         sp.cfg.Access(c.id),
+		Access:         sp.cfg.Access(c.user, c.id),
 	})
 	if err == nil {
 		c.s = s

@@ -19,11 +19,16 @@ const (
 	TooLong                          // a delivery longer than the link carries
 	TopicRefused                     // a delivery whose topic the client has refused to register
 	ClientRefused                    // a delivery that the client has refused
+	NotAllowed                       // from a client or an address that the link does not serve
+	AddressRefused                   // CONNECT of a client that is connected elsewhere and may not move
+	LoginRefused                     // CONNECT whose AUTH was wrong or did not come
+	StrayFlags                       // flags that the message does not have, on a strict link
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "unknown_sender", "unexpected", "invalid_topic", "not_supported", "congestion",
-	"rate_limited", "qos_minus_one_off", "topic_ids_full", "too_long", "topic_refused", "client_refused"}
+	"rate_limited", "qos_minus_one_off", "topic_ids_full", "too_long", "topic_refused", "client_refused",
+	"not_allowed", "address_refused", "login_refused", "stray_flags"}
 
 // String is the reason as metrics name it.
 func (r DropReason) String() string { return dropNames[r] }
@@ -38,6 +43,7 @@ type linkCounters struct {
 	exhausted       uint64
 	rebound         uint64
 	qosMinusOne     uint64
+	asleep          uint64
 }
 
 func (l *link) drop(why DropReason) { l.counters.dropped[why]++ }
@@ -51,6 +57,7 @@ type LinkCounters struct {
 	Exhausted     uint64            // exchanges that were put aside after N_retry repeats
 	Rebound       uint64            // sleeping clients that woke at a new address
 	QoSMinusOne   uint64            // publishes taken without a session
+	FromSleepers  uint64            // publishes and requests of clients that were asleep, who by the rule had to be active
 }
 
 // Counters is a snapshot by link name. Every key exists from the start.
@@ -69,6 +76,7 @@ func (l *link) snapshot() LinkCounters {
 		Exhausted:     n.exhausted,
 		Rebound:       n.rebound,
 		QoSMinusOne:   n.qosMinusOne,
+		FromSleepers:  n.asleep,
 	}
 	for r, count := range n.dropped {
 		s.Dropped[DropReason(r).String()] = count

@@ -3,6 +3,8 @@ package gateway
 import (
 	"container/heap"
 	"time"
+
+	"midge/mqttsn"
 )
 
 // deadlines orders a link's clients by the time at which something may be due: one entry a client. An entry moves forward at once and
@@ -51,7 +53,7 @@ func (l *link) next(c *client) instant {
 	}
 	at := never
 	if c.connected() {
-		at = c.lostAt(l.cfg.IdleLimit)
+		at = c.lostAt(&l.cfg)
 	}
 	if x := c.x; x != nil && x.retryAt != 0 {
 		at = min(at, x.retryAt)
@@ -89,6 +91,7 @@ func (l *link) Advance(now time.Time) {
 	if l.advertiseAt != never && l.t >= l.advertiseAt {
 		l.advertise()
 	}
+	l.endLogins()
 	for len(l.deadlines) > 0 && l.deadlines[0].due <= l.t {
 		c := l.deadlines[0]
 		l.expire(c)
@@ -111,7 +114,7 @@ func (l *link) expire(c *client) {
 		}
 		return
 	}
-	if c.connected() && l.t >= c.lostAt(l.cfg.IdleLimit) {
+	if c.connected() && l.t >= c.lostAt(&l.cfg) && !l.probe(c) {
 		l.lose(c)
 	}
 	if x := c.x; x != nil && x.retryAt != 0 && l.t >= x.retryAt {
@@ -122,11 +125,25 @@ func (l *link) expire(c *client) {
 	}
 }
 
+// probe asks a client that has been silent for too long whether it is there, if the link is to; false means that it counts as lost. "A … GW … may …
+// send PINGREQ" to a client as well (§6.11).
+func (l *link) probe(c *client) bool {
+	if !l.cfg.Probe || c.state != Active || c.displaced || l.away || int(c.probes) >= max(1, l.cfg.RetryCount) {
+		return false
+	}
+	c.probes++
+	l.send(&c.peer, mqttsn.Pingreq{})
+	return true
+}
+
 // Deadline is when Advance must be called next; ok is false while nothing is due ever. It may be early, never late.
 func (l *link) Deadline() (at time.Time, ok bool) {
 	first := l.advertiseAt
 	if len(l.deadlines) > 0 {
 		first = min(first, l.deadlines[0].due)
+	}
+	if len(l.awaited) > 0 {
+		first = min(first, l.awaited[0].until)
 	}
 	return l.sp.time(first), first != never
 }

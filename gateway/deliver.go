@@ -173,7 +173,7 @@ func (l *link) address(c *client, x *exchange) (why DropReason, ok bool) {
 	if id, ok := c.topics.find(name); ok {
 		return l.byEntry(c, x, id)
 	}
-	if id, ok := l.sp.predefined.id(c.id, name); ok {
+	if id, ok := l.sp.predefined.id(c.id, l.name, name); ok {
 		x.phase, x.kind, x.topicID = publishing, mqttsn.Predefined, id
 		return 0, true
 	}

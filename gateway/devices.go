@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Device is what the gateway knows of one client, for people. ID, Node, LastTopic and LastValue come from the wire: escape them before they
+// Device is what the gateway knows of one client, for people. ID, User, Node, LastTopic and LastValue come from the wire: escape them before they
 // reach a terminal.
 type Device struct {
 	ID        string
+	User      string // as its log-in or its link proves; "" = nobody known
 	Link      string
 	Address   string
 	Node      string // behind a forwarder: the node id that the forwarder gave
@@ -43,6 +44,7 @@ func (sp *space) device(c *client) Device {
 	l := c.link.Load()
 	d := Device{
 		ID:            c.id,
+		User:          c.user,
 		Link:          l.name,
 		Address:       l.format(c.peer.addr),
 		Node:          c.peer.node,

@@ -14,16 +14,19 @@ func (l *link) advertise() {
 	l.sendAll(0, mqttsn.Advertise{GwID: l.sp.cfg.GatewayID, Duration: uint16(every / time.Second)})
 }
 
-// searched answers SEARCHGW: to the one who asks, because that works everywhere, and when it asked everyone also to everyone, because then others need
-// not ask. "… the broadcast radius … is the same as … in the SEARCHGW" (§6.1).
+// searched answers SEARCHGW as LinkConfig.GwInfo wants it. By default to the one who asks, because that works everywhere, and when it asked everyone also to
+// everyone, because then others need not ask. "… the broadcast radius … is the same as … in the SEARCHGW" (§6.1).
 func (l *link) searched(from peer, p mqttsn.SearchGw) {
 	if !l.replies.take(l.t) {
 		l.drop(RateLimited)
 		return
 	}
 	info := mqttsn.GwInfo{GwID: l.sp.cfg.GatewayID}
-	l.send(&from, info)
-	if l.broadcast && !from.wrapped {
+	to := l.cfg.GwInfo
+	if to != GwInfoToEveryone || from.wrapped {
+		l.send(&from, info)
+	}
+	if !from.wrapped && (to == GwInfoToEveryone || to == GwInfoToBoth && l.broadcast) {
 		l.sendAll(p.Radius, info)
 	}
 }

@@ -54,40 +54,71 @@
 //
 //   - CONNECT counts with all its flags in every state, asleep included, and is always answered. CleanSession=0 keeps queue, subscriptions, topic ids
 //     and will; CleanSession=1 clears them (§6.3's words on CleanSession are read as MQTT means them). What waits follows CONNACK.
+//
 //   - ProtocolId other than 1, an empty client id, one longer than Limits.ClientID, not UTF-8 or beginning with '$': return code 3. Codes above 3 are never sent:
-//     1 is «later», 3 is «never».
+//     1 is «later», 3 is «never». LinkConfig.EmptyClientID gives an empty one a name made from the address. Who may not connect hears 3, or 1 with Config.RefuseLater.
+//
+//   - Flags that a message does not have are ignored; LinkConfig.Strict ends their client, as MQTT would.
+//
 //   - During the will handshake only its own packets and DISCONNECT count. CONNECT repeats the present request; a second
 //     one begins anew. Nobody is lost while asked. A late WILLMSG is answered by CONNACK again.
+//
 //   - Will data outlive a CleanSession=0 session, and CONNECT without Will flag and CleanSession keeps the old will.
+//
 //   - Keep-alive and sleep duration are exceeded by half up to 60 s, by a tenth above, and never by less than for a shorter
-//     one: 60 s and 61 s both give 90 s. No keep-alive means LinkConfig.IdleLimit. A client lost in its sleep has its will published too.
-//   - A sleeping client may publish, subscribe and register; it is answered and stays asleep.
+//     one: 60 s and 61 s both give 90 s. No keep-alive means LinkConfig.IdleLimit. A client lost in its sleep has its will published too. With LinkConfig.Probe an active
+//     one is asked by PINGREQ first; otherwise the gateway sends none, because it costs airtime.
+//
+//   - A sleeping client may publish, subscribe and register; it is answered, stays asleep, and is counted (LinkCounters.FromSleepers).
+//
 //   - PINGREQ with client id wakes; without one it does so too, from the sleeper's address. From another address it moves a sleeping
-//     client there, on this link or another (Config.NoRebind forbids it); an active one has to CONNECT. A repeated PINGREQ repeats the open
+//     client there, on this link or another; an active one has to CONNECT. LinkConfig.Rebind of the link where it is may forbid both. A repeated PINGREQ repeats the open
 //     exchange only. One that is silent while awake sleeps again, without PINGRESP, and what it has not acknowledged
 //     comes first at its next wake, with DUP.
+//
 //   - A new client id at a known address takes the address. The old client stays as it is, is sent nothing, and is
 //     lost by its timer or heard from elsewhere.
+//
 //   - Topic ids start at 1025, are never reused in a session, and stay valid over CONNECT with CleanSession=0; the gateway registers
 //     each again before its first PUBLISH to the client after any CONNECT.
+//
 //   - PUBLISH to a client names the topic by its registered id, else by a predefined one, else by the two octets of a short name, else after REGISTER.
+//
 //   - REGACK refused: code 1 waits T_WAIT; other codes unsubscribe the name, and the name is not offered again before the next CONNECT.
+//
 //   - PUBACK code 2 registers the topic (again) and repeats the message once; code 1 waits T_WAIT; code 3 ends the delivery.
+//
 //   - Out of tries: the client is left alone until it is heard; only its keep-alive timer says that it is lost.
+//
 //   - An unknown topic id is answered by PUBACK code 2 at QoS 0, 1 and 2, never at −1. A refused QoS 2 gets PUBACK instead of PUBREC.
+//
 //   - SUBACK carries the predefined id for a predefined topic, 0 for a short one or a filter with wildcards. Type 00 with two octets is a name. Wildcards
 //     in a short name: code 2; no valid filter: code 3. UNSUBACK always. SUBSCRIBE with DUP does not send retained messages a second time.
+//
 //   - A PUBLISH at QoS 1 that is repeated with DUP before its PUBACK is safe is not a second message.
+//
 //   - After a restart only the first delivery can be a repetition, and only it carries DUP. A PUBREC that comes before it is dropped: the device answers
 //     the repetition again.
+//
 //   - A message too long for the link is dropped, counted and done.
+//
 //   - DISCONNECT goes to unknown senders, at most ten a second a link; never to broadcasts, to QoS −1, in answer to a DISCONNECT, or within T_retry of
 //     one that was a confirmation. PINGREQ of a stranger is such a case as well.
-//   - GWINFO goes to the asker, and to everyone if the asker asked everyone. ADVERTISE goes out whatever the bridge does: the gateway is itself the server.
+//
+//   - GWINFO goes to the asker, and to everyone if the asker asked everyone; LinkConfig.GwInfo makes it one of the two. ADVERTISE goes out whatever the bridge does: the gateway is itself the server.
+//
 //   - Behind a forwarder the pair (address, node id) is the address. Envelopes in envelopes are refused. ADVERTISE is not wrapped.
+//
 //   - When a link ends nobody is told, no will is published and no session closed.
 //
-// # Not here
+//   - QoS is granted as requested: there is no cap. UNSUBSCRIBE of what was not subscribed is confirmed.
 //
-// Who may connect and publish what is not asked. A gateway's own PINGREQ is not sent.
+//   - A gateway that advertises our GwId is complained about in the log once an hour; its ADVERTISE is not used for anything else.
+//
+// # Who may come in
+//
+// MQTT-SN 1.2 knows neither users nor passwords. A link may serve certain client ids and addresses only (LinkConfig.AllowClients, AllowAddresses), it may vouch
+// for its devices ([transports.Identifier]: the name is then the user name), and it may want AUTH, bisquitt's extension, after CONNECT (LinkConfig.Auth; login.go).
+// Until that has been judged, in a goroutine of its own, the client id and what belongs to it are not touched. What a client may read and write is the core's to ask, by
+// Config.Access. [Gateway.SetPredefined], [Gateway.Reconfigure] and [Gateway.Review] change all of this while devices are connected.
 package gateway

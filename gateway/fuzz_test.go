@@ -28,7 +28,7 @@ func FuzzReceive(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg := Config{GatewayID: 1, QoSMinusOne: true, InlineTopics: true, Limits: Limits{TopicIDs: 3, Known: 4}, Predefined: []Predefined{{"*", 1, "p"}}}
+		cfg := Config{GatewayID: 1, QoSMinusOne: true, InlineTopics: true, Limits: Limits{TopicIDs: 3, Known: 4}, Predefined: []Predefined{{Client: "*", ID: 1, Topic: "p"}}}
 		r := newRig(t, cfg, LinkConfig{Clients: 5, RetryCount: 1, MTU: 40})
 		s, _, _ := r.b.Open(r.now, broker.Options{ClientID: "publisher"})
 		for len(data) >= 2 {

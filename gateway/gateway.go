@@ -51,6 +51,7 @@ func (g *Gateway) Serve(ctx context.Context, name string, t transports.Link, cfg
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var both sync.WaitGroup
+	l.judge = func(c check) { both.Go(func() { g.judge(ctx, l, t, c) }) }
 	both.Go(func() { g.tend(ctx, l, t) })
 	both.Go(func() {
 		<-ctx.Done()
@@ -77,7 +78,9 @@ func (g *Gateway) begin(name string, t transports.Link, cfg LinkConfig) (*link, 
 		return nil, fmt.Errorf("link %s is being served already", name)
 	}
 	g.runs[name] = true
-	return g.open(name, cfg, t.MTU(), t.FormatAddr, time.Now()), nil
+	l := g.open(name, cfg, t.MTU(), t.FormatAddr, time.Now())
+	l.knowBy(t)
+	return l, nil
 }
 
 // open makes the machine of a link. It goes on where an earlier one ended.
@@ -130,6 +133,9 @@ func (g *Gateway) out(l *link, t transports.Link, now time.Time) {
 	l.Pull(now)
 	if frames := l.frames(); len(frames) > 0 {
 		t.WriteFrames(frames)
+	}
+	for _, c := range l.takeChecks() {
+		l.judge(c)
 	}
 	if at, ok := l.Deadline(); ok && (l.timer.IsZero() || at.Before(l.timer)) {
 		l.timer = at

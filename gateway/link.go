@@ -19,9 +19,14 @@ type link struct {
 	name   string
 	away   bool // it is not served: its clients cannot be heard, nothing is sent to them, and all that happens to them is that they are lost
 	cfg    LinkConfig
+	mtu    int // of the link itself
+	allow  allowed
 	format func(transports.Addr) string
 	log    *slog.Logger
 	debug  bool // log packets; asked once a batch
+
+	identify func(transports.Addr) string // who has proven to be at an address; nil: the link cannot tell
+	host     func(transports.Addr) string // what of an address stays when a device moves; nil: the link cannot tell
 
 	now time.Time // of the running input
 	t   instant   // the same
@@ -29,6 +34,10 @@ type link struct {
 	peers     map[peer]*client // who was heard from where last
 	live      int              // clients with a session
 	prompts   int              // clients in the will handshake
+	logins    map[peer]*login  // who has said CONNECT and must log in first
+	awaited   []*login         // the same in the order of their time, with others that are over
+	checks    []check          // logins that the shell is to have judged
+	checking  int              // logins that are being judged
 	deadlines deadlines
 	ready     *readyList
 	spare     []*client // the list that ready does not use
@@ -52,18 +61,24 @@ type link struct {
 	sends []sending
 	batch []transports.Frame
 
-	timer time.Time // for which the shell has set its timer; zero = none
+	judge func(check) // the shell's: has a login judged, and does not wait
+	timer time.Time   // for which the shell has set its timer; zero = none
 
 	counters linkCounters
 }
 
 func newLink(sp *space, name string, cfg LinkConfig, mtu int, format func(transports.Addr) string, now time.Time) *link {
-	l := &link{sp: sp, name: name, cfg: cfg.withDefaults(mtu), format: format, log: sp.log.With("link", name),
+	l := &link{sp: sp, name: name, mtu: mtu, format: format, log: sp.log.With("link", name),
 		peers: make(map[peer]*client), ready: &readyList{signal: make(chan struct{}, 1)}, advertiseAt: never, advertisedAt: -never, warnedAt: -never}
+	l.configure(cfg)
 	if sp.cfg.AdvertiseInterval > 0 {
 		l.advertiseAt = sp.at(now)
 	}
 	return l
+}
+
+func (l *link) configure(cfg LinkConfig) {
+	l.cfg, l.allow = cfg.withDefaults(l.mtu), newAllowed(cfg.AllowClients, cfg.AllowAddresses)
 }
 
 // enter begins an input.
@@ -87,6 +102,14 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 	}
 	l.counters.in[t]++
 	c := l.peers[peer{f.Addr, string(node), wrapped}]
+	if l.cfg.Strict && mqttsn.StrayFlags(raw) {
+		l.breach(c, peer{f.Addr, string(node), wrapped}, raw)
+		return
+	}
+	if l.allow.addresses && (c == nil || !c.connected()) && l.stranger(t, &peer{f.Addr, string(node), wrapped}) {
+		l.drop(NotAllowed)
+		return
+	}
 	if t == mqttsn.TypePublish { // the path that must not allocate
 		l.receivePublish(c, f.Addr, node, wrapped, raw)
 	} else if p, err := mqttsn.Decode(raw); err != nil {
@@ -95,7 +118,11 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 	} else {
 		c = l.receive(c, peer{f.Addr, string(node), wrapped}, p)
 	}
-	if c != nil && c.x != nil && c.x.parked && !c.x.held && c.x.waitUntil <= l.t && c.listens() {
+	if c == nil {
+		return
+	}
+	c.probes = 0
+	if c.x != nil && c.x.parked && !c.x.held && c.x.waitUntil <= l.t && c.listens() {
 		l.resume(c)
 	}
 }
@@ -138,6 +165,9 @@ func (l *link) receive(c *client, from peer, p mqttsn.Packet) *client {
 		return nil // for clients; counted by type
 	case mqttsn.Connect:
 		return l.connect(from, p)
+	case mqttsn.Auth:
+		l.auth(from, p)
+		return c
 	case mqttsn.Pingreq:
 		return l.ping(c, from, p)
 	case mqttsn.Disconnect:
@@ -162,6 +192,9 @@ func (l *link) receive(c *client, from peer, p mqttsn.Packet) *client {
 func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
 	switch p.(type) {
 	case mqttsn.Register, mqttsn.Subscribe, mqttsn.Unsubscribe, mqttsn.WillTopicUpd, mqttsn.WillMsgUpd:
+		if c.state == Asleep {
+			l.counters.asleep++
+		}
 		if l.owedTooMuch(c) {
 			return
 		}
@@ -263,6 +296,7 @@ func (l *link) takenOver(c *client) {
 func (l *link) stop(now time.Time) {
 	l.enter(now)
 	l.away, l.advertiseAt = true, never
+	l.logins, l.awaited, l.checks = nil, nil, nil
 	for _, c := range l.sp.clients {
 		if c.link.Load() != l {
 			continue

@@ -32,6 +32,7 @@ type record struct {
 	sleep     uint16
 	doubts    uint32 // see client.doubts
 	will      *will
+	user      string
 }
 
 // Flags of a record.
@@ -40,7 +41,8 @@ const (
 	noteReceives              // it may have subscriptions
 	noteDisplaced             // its address is another client's now
 	noteWrapped               // it is behind a forwarder: a node id follows the address
-	noteWill                  // the will follows at the end
+	noteWill                  // the will follows
+	noteUser                  // the user name follows at the end
 )
 
 // noteStates are the states that a record can have, by the number that stands for them.
@@ -49,7 +51,7 @@ var noteStates = [...]State{Disconnected, Lost, Active, Asleep}
 // record is c as it is to be found again. Awake is kept as asleep: nothing that a device relies on depends on the difference, and so a wake costs no write.
 func (c *client) record() record {
 	r := record{peer: c.peer, state: c.state, clean: c.clean, receives: c.receives, displaced: c.displaced,
-		keepAlive: c.keepAlive, sleep: c.sleep, doubts: c.doubts, will: c.will}
+		keepAlive: c.keepAlive, sleep: c.sleep, doubts: c.doubts, will: c.will, user: c.user}
 	if l := c.link.Load(); l != nil {
 		r.link = l.name
 	}
@@ -60,13 +62,13 @@ func (c *client) record() record {
 }
 
 // append appends r in this order: version, flags, state (an octet each); keep-alive, sleep duration, doubts (varints); name of the link, address, node
-// id if there is a forwarder (length as a varint, octets); and of a will QoS with 4 for retain (an octet), topic, payload (length, octets).
+// id if there is a forwarder (length as a varint, octets); of a will QoS with 4 for retain (an octet), topic, payload (length, octets); and the user name (length, octets).
 func (r *record) append(b []byte) []byte {
 	var flags byte
 	for _, f := range []struct {
 		set bool
 		bit byte
-	}{{r.clean, noteClean}, {r.receives, noteReceives}, {r.displaced, noteDisplaced}, {r.peer.wrapped, noteWrapped}, {r.will != nil, noteWill}} {
+	}{{r.user != "", noteUser}, {r.clean, noteClean}, {r.receives, noteReceives}, {r.displaced, noteDisplaced}, {r.peer.wrapped, noteWrapped}, {r.will != nil, noteWill}} {
 		if f.set {
 			flags |= f.bit
 		}
@@ -95,6 +97,9 @@ func (r *record) append(b []byte) []byte {
 		b = appendText(b, w.topic)
 		b = appendText(b, w.payload)
 	}
+	if r.user != "" {
+		b = appendText(b, r.user)
+	}
 	return b
 }
 
@@ -119,7 +124,10 @@ func parseRecord(b []byte) (record, error) {
 	if flags&noteWill != 0 {
 		r.will = n.will()
 	}
-	if flags >= noteWill<<1 {
+	if flags&noteUser != 0 {
+		r.user = string(n.text())
+	}
+	if flags >= noteUser<<1 {
 		n.fail("flags %#x are not known", flags)
 	}
 	return r, n.end()

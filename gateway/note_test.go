@@ -17,6 +17,7 @@ var records = []record{
 	{link: "f", peer: peer{addr: transports.MakeAddr(bytes.Repeat([]byte{1}, 23)), node: strings.Repeat("n", 252), wrapped: true}, state: Lost, displaced: true},
 	{link: "f", peer: peer{wrapped: true}, state: Disconnected, will: &will{topic: "will", qos: 2, retain: true, payload: []byte("gone")}},
 	{state: Asleep, will: &will{topic: "w", qos: 1}},
+	{link: "lan", state: Active, user: "alice", will: &will{topic: "w"}},
 }
 
 func TestRecords(t *testing.T) {
@@ -46,7 +47,7 @@ func TestRecordsThatAreWrong(t *testing.T) {
 		err   string
 	}{
 		{"a later version", 0, 2, "version is 2"},
-		{"a flag that is not known", 1, noteWill | noteWill<<1, "flags"},
+		{"a flag that is not known", 1, noteWill | noteUser<<1, "flags"},
 		{"a state that is not known", 2, 4, "state 4"},
 		{"a will at QoS 3", len(good) - 4, 3, "QoS 3"},
 		{"a will with wildcards", len(good) - 2, '#', `topic "#"`},

@@ -50,6 +50,9 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 		l.drop(Unexpected)
 		return // the answer to the first comes when that is safe
 	}
+	if c.state == Asleep {
+		l.counters.asleep++
+	}
 	c.in++
 	c.lastTopic = name
 	c.lastValue = append(c.lastValue[:0], p.Data[:min(len(p.Data), lastValueMax)]...)
@@ -80,7 +83,7 @@ func (l *link) topicOf(c *client, t mqttsn.TopicIDType, id uint16) (name string,
 		e.known = true // it uses the id
 		return e.name, true
 	case mqttsn.Predefined:
-		return l.sp.predefined.name(c.id, id)
+		return l.sp.predefined.name(c.id, l.name, id)
 	}
 	return shortName(id)
 }
@@ -156,7 +159,7 @@ func (l *link) anonymousTopic(c *client, p *mqttsn.Publish) (name string, data [
 		if c != nil {
 			id = c.id
 		}
-		name, ok = l.sp.predefined.name(id, p.TopicID)
+		name, ok = l.sp.predefined.name(id, l.name, p.TopicID)
 		return name, p.Data, ok
 	case mqttsn.Short:
 		name, ok = shortName(p.TopicID)
@@ -171,7 +174,7 @@ func (l *link) anonymousTopic(c *client, p *mqttsn.Publish) (name string, data [
 
 // openAnonymous opens the session that QoS −1 publishes on this link belong to.
 func (l *link) openAnonymous() bool {
-	s, _, err := l.sp.b.Open(l.now, broker.Options{ClientID: "$sn/" + l.name, Access: l.sp.cfg.Access("$sn/" + l.name), Protocol: Protocol, CleanStart: true, Wakes: &l.sp.wakes})
+	s, _, err := l.sp.b.Open(l.now, broker.Options{ClientID: "$sn/" + l.name, Access: l.sp.cfg.Access("", "$sn/"+l.name), Protocol: Protocol, CleanStart: true, Wakes: &l.sp.wakes})
 	if err != nil {
 		l.drop(Congested)
 		return false

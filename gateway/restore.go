@@ -74,7 +74,7 @@ func (r *restorer) note(clientID, name string, value []byte) {
 func (g *Gateway) takeUp(now time.Time, from *restored) {
 	r := &from.record
 	l := g.awayLink(now, r.link)
-	c := &client{id: from.id, peer: r.peer, state: r.state, place: -1, clean: r.clean, receives: r.receives, keepAlive: r.keepAlive, sleep: r.sleep,
+	c := &client{id: from.id, user: r.user, peer: r.peer, state: r.state, place: -1, clean: r.clean, receives: r.receives, keepAlive: r.keepAlive, sleep: r.sleep,
 		doubts: r.doubts, will: r.will, heard: l.t}
 	for _, t := range from.topics {
 		c.topics.put(t.id, t.name, t.known == 1+uint64(r.doubts))

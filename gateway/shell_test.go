@@ -29,12 +29,14 @@ type served struct {
 	err  error
 }
 
-func serve(t *testing.T, cfg Config) *served {
+func serve(t *testing.T, cfg Config) *served { return serveWith(t, cfg, LinkConfig{}) }
+
+func serveWith(t *testing.T, cfg Config, lc LinkConfig) *served {
 	s := &served{t: t, b: broker.New(broker.Limits{}), net: linktest.NewNet(1)}
 	s.g = New(s.b, cfg, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { s.err = s.g.Serve(ctx, "lan", s.net.Gateway(), LinkConfig{}) })
+	wg.Go(func() { s.err = s.g.Serve(ctx, "lan", s.net.Gateway(), lc) })
 	s.stop = func() {
 		cancel()
 		wg.Wait()

@@ -96,7 +96,7 @@ func (l *link) ping(c *client, from peer, p mqttsn.Pingreq) *client {
 // more: one that is active would have said CONNECT.
 func (l *link) rebind(from peer, id string) *client {
 	c := l.sp.clients[id]
-	if c == nil || !c.connected() || l.sp.cfg.NoRebind || c.prompt != nil || c.state == Active && !c.link.Load().away {
+	if c == nil || !c.connected() || c.prompt != nil || c.state == Active && !c.link.Load().away || !l.mayMove(c, from, l.provenBy(from)) {
 		return nil
 	}
 	l.counters.rebound++

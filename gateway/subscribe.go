@@ -74,7 +74,7 @@ func (l *link) filterOf(c *client, t mqttsn.TopicIDType, id uint16, name string)
 	ok := true
 	switch t {
 	case mqttsn.Predefined:
-		filter, ok = l.sp.predefined.name(c.id, id)
+		filter, ok = l.sp.predefined.name(c.id, l.name, id)
 	case mqttsn.Short:
 		filter, ok = shortName(id)
 	default:

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -28,12 +29,12 @@ var update = flag.Bool("update", false, "rewrite the golden traces in testdata")
 // TestTraces runs each file of testdata. Lines that are indented are what the gateway and the broker did; -update rewrites them. The
 // others are inputs:
 //
-//	config retry=10s tries=4 mtu=1024 clients=100 qosminusone=true predefined=1:sensors/boot
+//	config retry=10s tries=4 mtu=1024 clients=100 qosminusone=true predefined=1:sensors/boot predefined=valve7/2:a@radio auth=USER:PASSWORD
 //	dev> CONNECT id=valve7 …     a frame from device "dev", whose address is its name, on link lan
 //	dev@radio> …                 the same on link radio
 //	dev/0a1b> …                  behind a forwarder at the address "dev", node id 0a1b
 //	dev>> SEARCHGW radius=1      a frame to everyone
-//	dev! 0400                    octets that need not be a message
+//	dev! 0400                    octets that need not be a message; dev!! to everyone
 //	mqtt> publish a/b 1 text     by an MQTT client; a fourth word "retain"
 //	mqtt> watch #                everything published from here on is shown as mqtt< lines; "watch # always": over restarts too
 //	mqtt> open valve7            another front end opens that client id
@@ -141,7 +142,8 @@ func (r *tracer) gateway() *Gateway {
 func (r *tracer) link(name string) *link {
 	g := r.gateway()
 	if l := g.links[name]; l == nil || l.away {
-		g.open(name, r.linkCfg, r.mtu, func(a transports.Addr) string { return string(a.Bytes()) }, r.now)
+		l := g.open(name, r.linkCfg, r.mtu, func(a transports.Addr) string { return string(a.Bytes()) }, r.now)
+		l.identify, l.host = identity, host
 	}
 	return g.links[name]
 }
@@ -232,8 +234,24 @@ func (r *tracer) config(args []string) {
 			r.cfg.QoSMinusOne = value == "true"
 		case "inline":
 			r.cfg.InlineTopics = value == "true"
-		case "norebind":
-			r.cfg.NoRebind = value == "true"
+		case "rebind":
+			r.linkCfg.Rebind = map[string]Rebind{"open": RebindOpen, "same-identity": RebindSameIdentity, "never": RebindNever}[value]
+		case "gwinfo":
+			r.linkCfg.GwInfo = map[string]GwInfoTo{"both": GwInfoToBoth, "unicast": GwInfoToAsker, "broadcast": GwInfoToEveryone}[value]
+		case "strict":
+			r.linkCfg.Strict = value == "true"
+		case "probe":
+			r.linkCfg.Probe = value == "true"
+		case "emptyid":
+			r.linkCfg.EmptyClientID = value == "true"
+		case "later":
+			r.cfg.RefuseLater = value == "true"
+		case "allow":
+			r.linkCfg.AllowClients = append(r.linkCfg.AllowClients, value)
+		case "allowaddress":
+			r.linkCfg.AllowAddresses = append(r.linkCfg.AllowAddresses, value)
+		case "auth":
+			r.logins(value)
 		case "predefined":
 			id, topic, _ := strings.Cut(value, ":")
 			client, id, ok := strings.Cut("*/"+id, "/")
@@ -242,18 +260,52 @@ func (r *tracer) config(args []string) {
 			}
 			n, err := strconv.Atoi(id)
 			r.must(err)
-			r.cfg.Predefined = append(r.cfg.Predefined, Predefined{client, uint16(n), topic})
+			topic, on, _ := strings.Cut(topic, "@")
+			r.cfg.Predefined = append(r.cfg.Predefined, Predefined{Client: client, Link: on, ID: uint16(n), Topic: topic})
 		default:
 			r.t.Fatalf("no setting is called %q", key)
 		}
 	}
 }
 
+// logins lets a user in with that password; one called "busy" hears «later».
+func (r *tracer) logins(user string) {
+	user, password, _ := strings.Cut(user, ":")
+	r.linkCfg.Auth = func(_ context.Context, l Login) Verdict {
+		return Verdict{OK: l.Username == user && string(l.Password) == password, Later: l.Username == "busy", Username: l.Username}
+	}
+}
+
+// judge gives the verdicts that the machines wait for.
+func (r *tracer) judge() {
+	for _, l := range r.g.links {
+		for _, c := range l.takeChecks() {
+			l.enter(r.now)
+			l.judged(c.of, c.ask(context.Background(), c.login))
+		}
+	}
+}
+
+// identity is who has proven to be at an address "USER:PORT".
+func identity(a transports.Addr) string {
+	user, _, ok := strings.Cut(string(a.Bytes()), ":")
+	if !ok {
+		return ""
+	}
+	return user
+}
+
+// host is what stays of an address "HOST.PORT".
+func host(a transports.Addr) string {
+	text := string(a.Bytes())
+	return text[:max(0, strings.LastIndexByte(text, '.'))]
+}
+
 // frame feeds one frame: who[@link][/node], ">" or ">>" or "!", what.
 func (r *tracer) frame(verb, text string) {
 	var f transports.Frame
 	who := strings.TrimRight(verb, ">!")
-	f.Broadcast = strings.HasSuffix(verb, ">>")
+	f.Broadcast = strings.HasSuffix(verb, ">>") || strings.HasSuffix(verb, "!!")
 	var err error
 	if strings.HasSuffix(verb, "!") {
 		f.Data, err = hex.DecodeString(strings.ReplaceAll(text, " ", ""))
@@ -320,6 +372,7 @@ func (r *tracer) outputs() string {
 	if r.g == nil {
 		return ""
 	}
+	r.judge()
 	var text, watched strings.Builder
 	names := slices.Sorted(maps.Keys(r.g.links))
 	for quiet := 0; quiet < 2; quiet++ { // what one link does may wake a client of another
@@ -461,7 +514,11 @@ func (r *tracer) watched(text *strings.Builder) (any bool) {
 
 func (r *tracer) devices() {
 	for _, d := range r.gateway().Devices() {
-		fmt.Fprintf(&r.out, "  %s: %s on %s at %s, queued %d, in %d, out %d\n", d.ID, d.State, d.Link, d.Address, d.Queued, d.In, d.Out)
+		user := ""
+		if d.User != "" {
+			user = ", user " + d.User
+		}
+		fmt.Fprintf(&r.out, "  %s: %s on %s at %s, queued %d, in %d, out %d%s\n", d.ID, d.State, d.Link, d.Address, d.Queued, d.In, d.Out, user)
 	}
 }
 

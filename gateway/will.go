@@ -28,6 +28,7 @@ func (w *will) message() *broker.Will {
 // prompt is the will handshake: CONNECT has come, WILLTOPICREQ or WILLMSGREQ is out (§6.3).
 type prompt struct {
 	connect  mqttsn.Connect
+	user     string
 	will     *will // nil until WILLTOPIC has come
 	tries    int   // repeats of the present request
 	again    bool  // CONNECT was heard once more while the message was awaited
@@ -36,7 +37,7 @@ type prompt struct {
 }
 
 // promptFor begins or continues the will handshake. What the client was before is kept until it is through.
-func (l *link) promptFor(c *client, p mqttsn.Connect) {
+func (l *link) promptFor(c *client, p mqttsn.Connect, user string) {
 	switch {
 	case c.prompt == nil:
 		c.prompt = new(prompt)
@@ -46,7 +47,7 @@ func (l *link) promptFor(c *client, p mqttsn.Connect) {
 	default:
 		c.prompt.will, c.prompt.again = nil, false
 	}
-	c.prompt.connect = p
+	c.prompt.connect, c.prompt.user = p, user
 	c.prompt.tries = 0
 	c.turn = nil // the answer to this CONNECT comes after the will
 	l.promptOut(c)
@@ -117,7 +118,8 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 	switch {
 	case p.Empty: // "… indicates that the client wishes to delete the Will topic and the Will message" (§5.4.7)
 		c.will = nil
-		l.admit(c, l.promptOver(c).connect, nil)
+		l.promptOver(c)
+		l.admit(c, pr.connect, nil, pr.user)
 		return
 	case !validWill(p):
 		l.drop(InvalidTopic)
@@ -141,7 +143,7 @@ func (l *link) willMessage(c *client, p mqttsn.WillMsg) {
 	}
 	pr.will.payload = bytes.Clone(p.Data)
 	l.promptOver(c)
-	l.admit(c, pr.connect, pr.will)
+	l.admit(c, pr.connect, pr.will, pr.user)
 }
 
 func validWill(p mqttsn.WillTopic) bool {

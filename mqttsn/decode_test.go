@@ -22,7 +22,8 @@ func TestRefusals(t *testing.T) {
 		{"the long form with a length below its own header", []byte{1, 0, 3, 0x17}, ErrLength},
 		{"a length above the datagram", []byte{3, 0x17}, ErrLength},
 		{"a length below the datagram", []byte{2, 0x17, 0}, ErrLength},
-		{"a reserved type", []byte{2, 0x03}, ErrReserved},
+		{"a reserved type", []byte{2, 0x19}, ErrReserved},
+		{"AUTH whose method ends behind it", []byte{5, 0x03, 0, 2, 'P'}, ErrTruncated},
 		{"a reserved type among the publishes", []byte{2, 0x11}, ErrReserved},
 		{"the highest type", []byte{2, 0xFF}, ErrReserved},
 		{"an envelope", []byte{3, 0xFE, 0, 2, 0x17}, ErrLength},
@@ -63,6 +64,47 @@ func TestUnusedFlagsAreIgnored(t *testing.T) {
 		if got := p.Append(nil)[2] & 0xFC; got != 0 {
 			t.Errorf("%s is sent with its unused flags zero: got %#02x", c.name, got)
 		}
+		if !StrayFlags(c.b) || StrayFlags(p.Append(nil)) {
+			t.Errorf("StrayFlags tells %s with unused flags from one without", c.name)
+		}
+	}
+}
+
+// No message of the rows has a flag too many, and none whose first octet is no flags is taken to have one.
+func TestStrayFlagsOfRows(t *testing.T) {
+	for _, r := range rows {
+		if b := r.bytes(t); StrayFlags(b) || StrayFlags(longForm3(b)) {
+			t.Errorf("%s has no stray flags", r.text)
+		}
+	}
+	for n, b := range [][]byte{{}, {2}, {2, 0x07}, {2, 0xFF}, {3, 0xFE, 0xFF}} {
+		if StrayFlags(b) {
+			t.Errorf("frame %d has no flags", n)
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	if user, password, ok := PlainAuth("u", "p w").Plain(); user != "u" || string(password) != "p w" || !ok {
+		t.Errorf("a user and a password go through PLAIN: got %q, %q, %t", user, password, ok)
+	}
+	for why, p := range map[string]Auth{
+		"another method":     {Method: "SCRAM-SHA-256", Data: []byte("\x00u\x00p")},
+		"no separators":      {Method: MethodPlain, Data: []byte("up")},
+		"one separator":      {Method: MethodPlain, Data: []byte("u\x00p")},
+		"three separators":   {Method: MethodPlain, Data: []byte("\x00u\x00p\x00")},
+		"an empty user name": {Method: MethodPlain, Data: []byte("\x00\x00p")},
+		"nothing whatsoever": {},
+	} {
+		if _, _, ok := p.Plain(); ok {
+			t.Errorf("%s is not PLAIN", why)
+		}
+	}
+	if s := PlainAuth("u", "secret").String(); strings.Contains(s, "secret") {
+		t.Errorf("the text for logs does not show the password: %q", s)
+	}
+	if got := (Auth{Method: strings.Repeat("m", 256)}).Append(nil); got != nil {
+		t.Errorf("a method that does not fit is not sent cut short: got %d octets", len(got))
 	}
 }
 

@@ -53,10 +53,12 @@ func (c ReturnCode) String() string {
 type flags uint8
 
 const (
-	flagDup    flags = 0x80
-	flagRetain flags = 0x10
-	flagWill   flags = 0x08
-	flagClean  flags = 0x04
+	flagDup         flags = 0x80
+	flagQoS         flags = 0x60
+	flagRetain      flags = 0x10
+	flagWill        flags = 0x08
+	flagClean       flags = 0x04
+	flagTopicIDType flags = 0x03
 )
 
 func (f flags) has(bit flags) bool { return f&bit != 0 }
@@ -67,6 +69,27 @@ func (f flags) qos() QoS {
 		return q
 	}
 	return QoSMinusOne
+}
+
+// usedFlags are the bits that mean something in a message of each type that has flags (§5.3.4).
+var usedFlags = [NumTypes]flags{
+	TypeConnect:      flagWill | flagClean,
+	TypeWillTopic:    flagQoS | flagRetain,
+	TypeWillTopicUpd: flagQoS | flagRetain,
+	TypePublish:      flagDup | flagQoS | flagRetain | flagTopicIDType,
+	TypeSubscribe:    flagDup | flagQoS | flagTopicIDType,
+	TypeSuback:       flagQoS,
+	TypeUnsubscribe:  flagTopicIDType,
+}
+
+// StrayFlags reports whether b, a message that [Decode] accepts, sets flag bits that have no meaning in a message of its type. Decode ignores
+// them; the specification says neither this nor that.
+func StrayFlags(b []byte) bool {
+	t, body, err := split(b)
+	if err != nil || t >= NumTypes || usedFlags[t] == 0 || len(body) == 0 {
+		return false
+	}
+	return flags(body[0])&^usedFlags[t] != 0
 }
 
 func (f flags) topicIDType() (TopicIDType, error) {

@@ -19,6 +19,7 @@ const (
 	TypeAdvertise     Type = 0x00
 	TypeSearchGw      Type = 0x01
 	TypeGwInfo        Type = 0x02
+	TypeAuth          Type = 0x03 // reserved in 1.2; see Auth
 	TypeConnect       Type = 0x04
 	TypeConnack       Type = 0x05
 	TypeWillTopicReq  Type = 0x06
@@ -51,7 +52,7 @@ const NumTypes = 0x1E
 
 var typeNames = [NumTypes]string{
 	TypeAdvertise: "ADVERTISE", TypeSearchGw: "SEARCHGW", TypeGwInfo: "GWINFO",
-	TypeConnect: "CONNECT", TypeConnack: "CONNACK",
+	TypeAuth: "AUTH", TypeConnect: "CONNECT", TypeConnack: "CONNACK",
 	TypeWillTopicReq: "WILLTOPICREQ", TypeWillTopic: "WILLTOPIC", TypeWillMsgReq: "WILLMSGREQ", TypeWillMsg: "WILLMSG",
 	TypeRegister: "REGISTER", TypeRegack: "REGACK",
 	TypePublish: "PUBLISH", TypePuback: "PUBACK", TypePubcomp: "PUBCOMP", TypePubrec: "PUBREC", TypePubrel: "PUBREL",
@@ -61,7 +62,7 @@ var typeNames = [NumTypes]string{
 	TypeWillMsgUpd: "WILLMSGUPD", TypeWillMsgResp: "WILLMSGRESP",
 }
 
-// String gives the name of the specification, or "reserved(0x03)" for a type without one.
+// String gives the name of the specification, or "reserved(0x11)" for a type without one.
 func (t Type) String() string {
 	if t == TypeEncapsulated {
 		return "ENCAPSULATED"

@@ -70,6 +70,8 @@ func parse(t Type, body []byte) (Packet, error) {
 		return boxed(parseUnsuback(body))
 	case TypeConnect:
 		return boxed(parseConnect(body))
+	case TypeAuth:
+		return boxed(parseAuth(body))
 	case TypeConnack:
 		return boxed(parseConnack(body))
 	case TypeDisconnect:

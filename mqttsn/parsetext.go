@@ -35,6 +35,8 @@ func (f *fields) packet() Packet {
 		return GwInfo{GwID: uint8(f.num("gwid", 8)), GwAdd: f.hex("addr")}
 	case "CONNECT":
 		return f.connect()
+	case "AUTH":
+		return Auth{Reason: uint8(f.num("reason", 8)), Method: f.text("method"), Data: f.data()}
 	case "CONNACK":
 		return Connack{f.code()}
 	case "WILLTOPICREQ":

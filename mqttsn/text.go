@@ -11,6 +11,8 @@ func Text(p Packet) string {
 	switch p := p.(type) {
 	case Publish:
 		return fmt.Sprintf("%s data=%q", p.head(), p.Data)
+	case Auth:
+		return fmt.Sprintf("AUTH reason=%d method=%s data=%q", p.Reason, name(p.Method), p.Data)
 	case WillMsg:
 		return fmt.Sprintf("WILLMSG data=%q", p.Data)
 	case WillMsgUpd:

@@ -67,3 +67,15 @@ type Link interface {
 	// Closing again does nothing and returns nil.
 	Close() error
 }
+
+// An Identifier is a Link that knows its peers by more than their addresses.
+type Identifier interface {
+	// Identity is the name that a peer has proven to be its own, "" when it has not.
+	Identity(Addr) string
+}
+
+// A Hoster is a Link on which a device may change a part of its address and keep the rest, as the port behind a NAT.
+type Hoster interface {
+	// Host is what of an address stays, "" = nothing that is known. It proves nothing.
+	Host(Addr) string
+}

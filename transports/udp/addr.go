@@ -63,6 +63,14 @@ func AddrPort(a transports.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ip.WithZone(zoneName(ifindex)), port)
 }
 
+// Host is transports.Hoster's: the IP address. A NAT or a reboot changes the port.
+func (l *Link) Host(a transports.Addr) string {
+	if ap := AddrPort(a); ap.IsValid() {
+		return ap.Addr().String()
+	}
+	return ""
+}
+
 // needsZone reports whether an address means nothing without its interface.
 func needsZone(ip netip.Addr) bool {
 	return ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip.IsInterfaceLocalMulticast()

@@ -77,15 +77,25 @@ func (c *Config) Who(l Listener) string {
 	return strings.Join(who, " and ") + from(l.Address) + l.secrecy(a) + rights(a.ACLFile)
 }
 
-// WhoOnLink says the same of a link. MQTT-SN knows no passwords.
+// WhoOnLink says the same of a link. MQTT-SN knows no passwords, but for the extension that auth = true switches on.
 func (c *Config) WhoOnLink(l Link) string {
+	who, where := "anyone without a password", from(l.Address)
 	switch {
 	case l.Type == "serial":
-		return "whoever is on the line" + rights(c.Auth.ACLFile)
+		who, where = "whoever is on the line", ""
 	case len(l.Groups) > 0:
-		return "anyone without a password" + from("") + rights(c.Auth.ACLFile)
+		where = from("")
 	}
-	return "anyone without a password" + from(l.Address) + rights(c.Auth.ACLFile)
+	if l.Auth {
+		who = "users of " + c.Auth.PasswordFile
+		if c.Gateway.QoSMinusOne {
+			where += ", and QoS -1 without a password"
+		}
+	}
+	if len(l.AllowClients) > 0 || len(l.AllowAddresses) > 0 {
+		where += ", as far as allow_clients and allow_addresses let them"
+	}
+	return who + where + rights(c.Auth.ACLFile)
 }
 
 // from says where an address is reached from.

@@ -83,20 +83,33 @@ type Link struct {
 
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
-	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device counts as lost; 0 = none
+	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device is left alone until it is heard; 0 = none
+	IdleLimit     Duration `toml:"idle_limit"`     // silence after which a device without keep-alive counts as lost
+	Probe         bool     `toml:"probe"`          // ask a silent device with PINGREQ before it counts as lost
+
+	Rebind         string   `toml:"rebind"`                     // one of RebindPolicies: may a connected device go on from another address
+	GwInfo         string   `toml:"gwinfo"`                     // one of GwInfoWays: who hears the answer to a search
+	StrictFlags    bool     `toml:"strict_flags"`               // end a device that sets flags which its message does not have
+	EmptyClientID  bool     `toml:"allow_zero_length_clientid"` // give a device without a client id one made from its address
+	AllowClients   []string `toml:"allow_clients"`              // patterns of client ids; empty = all
+	AllowAddresses []string `toml:"allow_addresses"`            // IP addresses, networks, patterns of other links' addresses; empty = all
+	Auth           bool     `toml:"auth"`                       // devices have to log in by AUTH, from [auth] password_file
 }
 
 // Gateway is what the MQTT-SN side does on every link.
 type Gateway struct {
-	ID                uint8        `toml:"id"`                 // GwId in ADVERTISE and GWINFO
-	AdvertiseInterval Duration     `toml:"advertise_interval"` // T_ADV in whole seconds to 65535; 0 = never
-	QoSMinusOne       bool         `toml:"qos_minus_one"`      // take PUBLISH at QoS -1 from devices without a connection
+	ID                uint8        `toml:"id"`                   // GwId in ADVERTISE and GWINFO
+	AdvertiseInterval Duration     `toml:"advertise_interval"`   // T_ADV in whole seconds to 65535; 0 = never
+	QoSMinusOne       bool         `toml:"qos_minus_one"`        // take PUBLISH at QoS -1 from devices without a connection
+	QoSMinusOneInline bool         `toml:"qos_minus_one_inline"` // and the form of it that has the topic name before the data
+	Refused           string       `toml:"refused"`              // one of RefusedWords: what a device hears that may not connect
 	Predefined        []Predefined `toml:"predefined"`
 }
 
 // Predefined is a topic id that gateway and devices know without REGISTER.
 type Predefined struct {
 	Client string `toml:"client"` // one client id, or "*" for every client
+	Link   string `toml:"link"`   // the name of one link, or "*" for every link
 	ID     uint16 `toml:"id"`     // 1…65534
 	Topic  string `toml:"topic"`  // a topic name
 }
@@ -124,6 +137,9 @@ var (
 	Framings       = []string{"raw", "hdlc", "slip", "radiohead"}
 	Directions     = []string{"out", "in", "both"}
 	DamagePolicies = []string{"salvage", "refuse"}
+	RebindPolicies = []string{"open", "same-identity", "never"}
+	GwInfoWays     = []string{"both", "unicast", "broadcast"}
+	RefusedWords   = []string{"never", "later"}
 )
 
 // What of the lists above this version does.
@@ -143,7 +159,8 @@ func Default() *Config {
 			ID:                1,
 			AdvertiseInterval: Duration{15 * time.Minute},
 			QoSMinusOne:       true,
-			Predefined:        []Predefined{{Client: "*", ID: 1, Topic: "sensors/boot"}},
+			Refused:           "never",
+			Predefined:        []Predefined{{Client: "*", Link: "*", ID: 1, Topic: "sensors/boot"}},
 		},
 		Listeners: []Listener{{Address: "127.0.0.1:1883"}},
 		Store:     Store{RetainedInterval: Duration{30 * time.Second}, OnDamage: "salvage"},
@@ -163,10 +180,13 @@ func (l *Link) setDefaults() {
 	l.Framing = "raw"
 	l.RetryInterval = Duration{10 * time.Second}
 	l.RetryCount = 4
+	l.IdleLimit = Duration{24 * time.Hour}
+	l.Rebind = "open"
+	l.GwInfo = "both"
 }
 
 // setDefaults gives every [[gateway.predefined]] what it does not say.
-func (p *Predefined) setDefaults() { p.Client = "*" }
+func (p *Predefined) setDefaults() { p.Client, p.Link = "*", "*" }
 
 // plainName reports whether s can stand in a topic level, a client id and a metric label as it is.
 func plainName(s string) bool {

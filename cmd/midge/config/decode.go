@@ -168,6 +168,10 @@ func (d decoder) list(path, name string, value any, into reflect.Value) {
 		d.wrongType(path, name, `a list such as ["a", "b"]`, value)
 		return
 	}
+	if items.Len() == 0 {
+		into.SetZero() // a written empty list is the same as none
+		return
+	}
 	list := reflect.MakeSlice(into.Type(), items.Len(), items.Len())
 	for i := range items.Len() {
 		d.item(element(path, i), name, items.Index(i).Interface(), list.Index(i))

@@ -85,6 +85,9 @@ func (p printer) gateway(g Gateway) {
 	}
 	if g.QoSMinusOne {
 		what = append(what, "takes QoS -1 from anyone on its links")
+		if g.QoSMinusOneInline {
+			what[2] += ", also with the name inside"
+		}
 	} else {
 		what = append(what, "drops QoS -1")
 	}
@@ -93,6 +96,9 @@ func (p printer) gateway(g Gateway) {
 		client := "client " + t.Client
 		if t.Client == "*" {
 			client = "every client"
+		}
+		if t.Link != "*" {
+			client += " on link " + t.Link
 		}
 		p.row("", fmt.Sprintf("topic id %d = %s", t.ID, t.Topic), client)
 	}

@@ -17,6 +17,7 @@ func (v checker) links() {
 		v.name(at+".name", l.Name, "field", names)
 		v.span(at+".retry_interval", l.RetryInterval, 100*time.Millisecond, time.Hour)
 		v.number(at+".retry_count", l.RetryCount, 0, 100)
+		v.devices(at, l)
 		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.servedOf(at+".type", l.Type, LinkTypes, linksServed) {
 			continue
 		}
@@ -41,7 +42,9 @@ func (v checker) udp(at string, l Link) {
 	if !v.required(at+".address", l.Address, "[link] of type udp", "127.0.0.1:1883") || !v.address(at+".address", l.Address) {
 		return
 	}
-	v.reach(at+".address", l.Address, l.Public, "lets every device that reaches it publish and subscribe")
+	if !l.Auth || v.c.Gateway.QoSMinusOne {
+		v.reach(at+".address", l.Address, l.Public, "lets every device that reaches it publish and subscribe")
+	}
 }
 
 // groups checks the multicast groups. Their packets come from the whole network, whatever the link's address is.
@@ -86,15 +89,19 @@ func (v checker) gateway() {
 	g := v.c.Gateway
 	v.span("gateway.advertise_interval", g.AdvertiseInterval, 0, 65535*time.Second) // 16 bits in ADVERTISE
 	v.wholeSeconds("gateway.advertise_interval", g.AdvertiseInterval)
+	v.oneOf("gateway.refused", g.Refused, RefusedWords)
+	if g.QoSMinusOneInline && !g.QoSMinusOne {
+		v.addf("gateway.qos_minus_one_inline", "[gateway] qos_minus_one_inline is a form of QoS -1; write qos_minus_one = true beside it")
+	}
 	type key struct {
-		client string
-		id     uint16
+		client, link string
+		id           uint16
 	}
 	taken := map[key]string{}
 	for i, p := range g.Predefined {
 		at := element("gateway.predefined", i)
 		v.predefined(at, p)
-		k := key{p.Client, p.ID}
+		k := key{p.Client, p.Link, p.ID}
 		if first, twice := taken[k]; twice {
 			v.addf(at+".id", "[gateway.predefined] id = %d of client %q is taken%s", p.ID, p.Client, v.onLine(first))
 			continue
@@ -108,6 +115,9 @@ func (v checker) predefined(at string, p Predefined) {
 	v.required(at+".client", p.Client, table, "*")
 	if p.Client != "*" && strings.Contains(p.Client, "*") {
 		v.addf(at+".client", "%s client = %q: it is one client id, or \"*\" for every client", table, p.Client)
+	}
+	if v.required(at+".link", p.Link, table, "*") && p.Link != "*" && !v.linkNamed(p.Link) {
+		v.addf(at+".link", "%s link = %q: no [[link]] has that name; write \"*\" for every link", table, p.Link)
 	}
 	v.number(at+".id", int(p.ID), 1, 65534) // 0x0000 and 0xFFFF are reserved (MQTT-SN 1.2 §5.3.11)
 	if !v.required(at+".topic", p.Topic, table, "sensors/boot") {

@@ -6,7 +6,7 @@ import (
 )
 
 // AfterRestart names what next says differently and a running Midge cannot take over, as a user writes it: "[node] data_dir", "[[link]]", "[[listener]] :8883". What it can are
-// [auth], the log level, and of each listener that stays at its address all that stands beside it.
+// [auth], the log level, predefined topics, of each listener that stays at its address all that stands beside it, and of each link what concerns its devices.
 func (c *Config) AfterRestart(next *Config) (names []string) {
 	now, then := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
 	for i := range now.NumField() {
@@ -16,6 +16,8 @@ func (c *Config) AfterRestart(next *Config) (names []string) {
 		case name == "" || name == "auth":
 		case name == "listener":
 			names = append(names, c.listenersAfterRestart(next)...)
+		case name == "link":
+			names = append(names, c.linksAfterRestart(next)...)
 		case a.Kind() == reflect.Slice:
 			if !sameList(a, b) {
 				names = append(names, "[["+name+"]]")
@@ -34,7 +36,7 @@ func keysAfterRestart(table string, a, b reflect.Value) (names []string) {
 		if a.Field(i).Kind() == reflect.Slice {
 			same = sameList(a.Field(i), b.Field(i))
 		}
-		if !same && table+"."+key != "log.level" {
+		if !same && table+"."+key != "log.level" && table+"."+key != "gateway.predefined" {
 			names = append(names, shown(table+"."+key))
 		}
 	}
@@ -64,4 +66,27 @@ func (c *Config) listenersAfterRestart(next *Config) (names []string) {
 // SameDoor reports whether both are the same listener, whatever stands beside their addresses.
 func (l Listener) SameDoor(other Listener) bool {
 	return l.Type == other.Type && l.Address == other.Address
+}
+
+// linksAfterRestart are those that are new, gone or set up in another way.
+func (c *Config) linksAfterRestart(next *Config) (names []string) {
+	add := func(from, other []Link) {
+		for _, l := range from {
+			if !slices.ContainsFunc(other, l.SameWay) {
+				names = append(names, "[[link]] "+l.Name)
+			}
+		}
+	}
+	add(next.Links, c.Links)
+	add(c.Links, next.Links)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// SameWay reports whether both are the same link, whatever they say of its devices.
+func (l Link) SameWay(other Link) bool {
+	other.RetryInterval, other.RetryCount, other.IdleLimit, other.Probe = l.RetryInterval, l.RetryCount, l.IdleLimit, l.Probe
+	other.Rebind, other.GwInfo, other.StrictFlags, other.EmptyClientID = l.Rebind, l.GwInfo, l.StrictFlags, l.EmptyClientID
+	other.AllowClients, other.AllowAddresses, other.Auth, other.Public = l.AllowClients, l.AllowAddresses, l.Auth, l.Public
+	return reflect.DeepEqual(l, other)
 }

@@ -15,8 +15,11 @@ func TestAfterRestart(t *testing.T) {
 		{`id = "a"`, "id = \"b\"\ndata_dir = \"\"", "[node] id, [node] data_dir"},
 		{"level", "format = \"json\"\nlevel", "[log] format"},
 		{"127.0.0.1:1883", "127.0.0.1:1884", "[[listener]] 127.0.0.1:1883, [[listener]] 127.0.0.1:1884"},
-		{"/dev/x", "/dev/y", "[[link]]"},
-		{"[log]", "[store]\non_damage = \"refuse\"\n[gateway]\npredefined = []\n[log]", "[gateway] predefined, [store] on_damage"},
+		{"/dev/x", "/dev/y", "[[link]] l"},
+		{"\"l\"", "\"m\"", "[[link]] l, [[link]] m"},
+		{"\"l\"", "\"l\"\nretry_count = 1\nrebind = \"never\"\nallow_clients = [\"a\"]\nidle_limit = \"1h\"\nprobe = true", ""},
+		{"\"l\"", "\"l\"\nmtu = 60", "[[link]] l"},
+		{"[log]", "[store]\non_damage = \"refuse\"\n[gateway]\npredefined = []\n[log]", "[store] on_damage"},
 		{"[log]", "[http]\naddress = \"\"\n[log]", "[http] address"},
 		{"[log]", "[[bridge]]\nname = \"b\"\naddress = \"mqtt://b\"\n[[bridge.topic]]\nfilter = \"a\"\ndirection = \"out\"\n[log]", "[[bridge]]"},
 	} {

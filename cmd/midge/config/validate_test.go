@@ -88,6 +88,21 @@ func TestValidation(t *testing.T) {
 			`config.toml:7: [link] retry_interval = "1ms" is out of range; it goes from 100ms to 1h`,
 			`config.toml:8: [link] retry_count = -1 is out of range; it goes from 0 to 100`}},
 
+		{"devices of a link", udp + "address = \"127.0.0.1:1\"\nidle_limit = \"1s\"\nrebind = \"nevr\"\ngwinfo = \"all\"\nallow_clients = [\"a\", \"\"]\nallow_addresses = [\"10.0.0.0/8 \"]\nauth = true", []string{
+			`config.toml:5: [link] idle_limit = "1s" is out of range; it goes from 1m to 8784h`,
+			`config.toml:6: [link] rebind = "nevr" is unknown; did you mean "never"?`,
+			`config.toml:7: [link] gwinfo = "all" is unknown; it is one of both, unicast, broadcast`,
+			`config.toml:8: [link] allow_clients: "" matches nothing; write for example "valve-*"`,
+			`config.toml:9: [link] allow_addresses: "10.0.0.0/8 " matches nothing; write for example "192.0.2.0/24"`,
+			`config.toml:10: [link] auth = true lets no device in without a password; write a password_file into [auth]`}},
+		{"a link with log-ins is open at QoS -1", "[auth]\npassword_file = \"p\"\n" + udp + "address = \":1\"\nauth = true", []string{
+			`config.toml:6: [link] address = ":1" lets every device that reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:1"`}},
+		{"a link with log-ins is not", "[auth]\npassword_file = \"p\"\n[gateway]\nqos_minus_one = false\n" + udp + "address = \":1\"\nauth = true", nil},
+		{"gateway words", "[gateway]\nrefused = \"maybe\"\nqos_minus_one = false\nqos_minus_one_inline = true", []string{
+			`config.toml:2: [gateway] refused = "maybe" is unknown; it is one of never, later`,
+			`config.toml:4: [gateway] qos_minus_one_inline is a form of QoS -1; write qos_minus_one = true beside it`}},
+		{"predefined on a link", "[[gateway.predefined]]\nid = 1\ntopic = \"a\"\nlink = \"lna\"\n[[gateway.predefined]]\nid = 1\ntopic = \"b\"\nlink = \"lan\"", []string{
+			`config.toml:4: [gateway.predefined] link = "lna": no [[link]] has that name; write "*" for every link`}},
 		{"advertise interval", "[gateway]\nadvertise_interval = \"20h\"", []string{
 			`config.toml:2: [gateway] advertise_interval = "20h" is out of range; it goes from 0s to 18h12m15s`}},
 		{"half seconds", "[gateway]\nadvertise_interval = \"1.5s\"", []string{

@@ -16,6 +16,7 @@ type doors struct {
 	*guard.Guard
 	listeners []*guard.Door
 	links     *guard.Door
+	devices   *auth.Passwords // of the links, as last read
 }
 
 // rules are what holds at them.
@@ -32,7 +33,7 @@ func loadRules(cfg *config.Config) (r rules, err error) {
 		a := cfg.AdmissionAt(l)
 		r.listeners = append(r.listeners, guard.Rules{Anonymous: a.Anonymous, Passwords: f.password(a.PasswordFile), ACL: f.acl(a.ACLFile), CheckSubscribe: cfg.Auth.ACLCheckSubscribe})
 	}
-	r.links = guard.Rules{Anonymous: true, ACL: f.acl(cfg.Auth.ACLFile), CheckSubscribe: cfg.Auth.ACLCheckSubscribe}
+	r.links = guard.Rules{Anonymous: true, Passwords: f.password(cfg.Auth.PasswordFile), ACL: f.acl(cfg.Auth.ACLFile), CheckSubscribe: cfg.Auth.ACLCheckSubscribe}
 	r.warnings = f.warnings
 	return r, errors.Join(f.problems...)
 }
@@ -96,7 +97,7 @@ func (n *Node) guard(cfg *config.Config) error {
 	for i, l := range cfg.Listeners {
 		n.doors.listeners = append(n.doors.listeners, n.doors.Door(l.Address, r.listeners[i]))
 	}
-	n.doors.links = n.doors.Door("links", r.links)
+	n.doors.links, n.doors.devices = n.doors.Door("links", r.links), r.links.Passwords
 	n.warn(r)
 	n.Broker.Authorize(n.access)
 	return nil

@@ -2,7 +2,13 @@ package node
 
 import (
 	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
 
+	"midge/broker/listener"
+	"midge/broker/mqtt"
 	"midge/cmd/midge/config"
 	"midge/gateway"
 	"midge/transports"
@@ -17,12 +23,60 @@ type link struct {
 }
 
 func gatewayConfig(c config.Gateway) gateway.Config {
-	g := gateway.Config{GatewayID: c.ID, AdvertiseInterval: c.AdvertiseInterval.Duration, QoSMinusOne: c.QoSMinusOne}
-	for _, p := range c.Predefined {
-		g.Predefined = append(g.Predefined, gateway.Predefined{Client: p.Client, ID: p.ID, Topic: p.Topic})
-	}
+	g := gateway.Config{GatewayID: c.ID, AdvertiseInterval: c.AdvertiseInterval.Duration, QoSMinusOne: c.QoSMinusOne,
+		InlineTopics: c.QoSMinusOneInline, RefuseLater: c.Refused == "later"}
+	g.Predefined = predefined(c.Predefined)
 	return g
 }
+
+func predefined(list []config.Predefined) (topics []gateway.Predefined) {
+	for _, p := range list {
+		t := gateway.Predefined{Client: p.Client, Link: p.Link, ID: p.ID, Topic: p.Topic}
+		if p.Link == "*" {
+			t.Link = ""
+		}
+		topics = append(topics, t)
+	}
+	return topics
+}
+
+// linkConfig is what the gateway is to do on a link.
+func (n *Node) linkConfig(l config.Link) gateway.LinkConfig {
+	cfg := gateway.LinkConfig{RetryInterval: l.RetryInterval.Duration, RetryCount: l.RetryCount, MTU: l.MTU, IdleLimit: l.IdleLimit.Duration,
+		Probe: l.Probe, Strict: l.StrictFlags, EmptyClientID: l.EmptyClientID, AllowClients: l.AllowClients, AllowAddresses: l.AllowAddresses,
+		Rebind: gateway.Rebind(max(0, slices.Index(config.RebindPolicies, l.Rebind))),
+		GwInfo: gateway.GwInfoTo(max(0, slices.Index(config.GwInfoWays, l.GwInfo)))}
+	if l.RetryCount == 0 {
+		cfg.RetryCount = -1 // the configuration means it: no repeats
+	}
+	if l.Auth {
+		cfg.Auth = n.login
+	}
+	return cfg
+}
+
+// login holds what a device says in AUTH against the password file of [auth], at the links' door.
+func (n *Node) login(ctx context.Context, l gateway.Login) gateway.Verdict {
+	v, later := n.doors.links.Login(time.Now(), listener.Login{ClientID: l.ClientID, HasUsername: true, Username: l.Username,
+		HasPassword: true, Password: l.Password, Peer: deviceAddr(l)})
+	if later != nil {
+		v = later(ctx)
+	}
+	return gateway.Verdict{OK: !v.Reason.Failed() && v.Username != "", Later: v.Reason == mqtt.ServerBusy, Username: v.Username}
+}
+
+// deviceAddr is where a device logs in from, as the throttle of the door knows it.
+func deviceAddr(l gateway.Login) net.Addr {
+	if ap, err := netip.ParseAddrPort(l.Address); err == nil {
+		return net.UDPAddrFromAddrPort(ap)
+	}
+	return radioAddr(l.Link + " " + l.Address)
+}
+
+type radioAddr string
+
+func (radioAddr) Network() string  { return "radio" }
+func (a radioAddr) String() string { return string(a) }
 
 func (n *Node) link(l config.Link, who string) error {
 	t, err := openLink(l)
@@ -36,10 +90,7 @@ func (n *Node) link(l config.Link, who string) error {
 		where = u.LocalAddr().String()
 	}
 	n.log.Info("listening for MQTT-SN", "link", l.Name, "address", where, "for", who)
-	cfg := gateway.LinkConfig{RetryInterval: l.RetryInterval.Duration, RetryCount: l.RetryCount, MTU: l.MTU}
-	if l.RetryCount == 0 {
-		cfg.RetryCount = -1 // the configuration means it: no repeats
-	}
+	cfg := n.linkConfig(l)
 	n.Add("link "+l.Name, func(ctx context.Context) error { return n.Gateway.Serve(ctx, l.Name, t, cfg) })
 	return nil
 }

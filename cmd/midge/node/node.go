@@ -59,7 +59,7 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 	}
 	n.Server = listener.New(n.Broker, listener.Config{}, log)
 	g := gatewayConfig(cfg.Gateway)
-	g.Access = func(clientID string) broker.Access { return n.doors.links.Follow("", clientID) }
+	g.Access = func(user, clientID string) broker.Access { return n.doors.links.Follow(user, clientID) }
 	n.Gateway = gateway.New(n.Broker, g, log)
 	if err := n.open(cfg); err != nil {
 		n.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"midge/broker/auth"
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/control"
 )
@@ -32,7 +33,24 @@ func (n *Node) Reload(cfg *config.Config) (Reloaded, error) {
 	}
 	n.warn(r)
 	n.Broker.Authorize(n.access)
-	return Reloaded{n.Server.Review(), n.cfg.AfterRestart(cfg)}, nil
+	return Reloaded{n.Server.Review() + n.reviewDevices(cfg, r.links.Passwords), n.cfg.AfterRestart(cfg)}, nil
+}
+
+// reviewDevices gives the links what cfg says of their devices, and returns how many of these may not stay: they are on no list any more, or their user has another password record.
+func (n *Node) reviewDevices(cfg *config.Config, passwords *auth.Passwords) (gone int) {
+	n.Gateway.SetPredefined(predefined(cfg.Gateway.Predefined))
+	for _, l := range n.cfg.Links {
+		if at := slices.IndexFunc(cfg.Links, l.SameWay); at >= 0 {
+			sent, err := n.Gateway.Reconfigure(l.Name, n.linkConfig(cfg.Links[at]))
+			if err != nil {
+				n.log.Warn("a link keeps what it was told before", "link", l.Name, "err", err)
+			}
+			gone += sent
+		}
+	}
+	changed := passwords.Changed(n.doors.devices)
+	n.doors.devices = passwords
+	return gone + n.Gateway.Review(func(_, _, user string) bool { return user == "" || !slices.Contains(changed, user) })
 }
 
 // Control opens the socket on which commands talk to this midge, each request answered by what do returns. Where there is no data directory, or no socket can be in it, midge runs

@@ -1,0 +1,32 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// devices checks what a [[link]] says of its devices.
+func (v checker) devices(at string, l Link) {
+	v.span(at+".idle_limit", l.IdleLimit, time.Minute, 366*24*time.Hour)
+	v.oneOf(at+".rebind", l.Rebind, RebindPolicies)
+	v.oneOf(at+".gwinfo", l.GwInfo, GwInfoWays)
+	v.patterns(at+".allow_clients", l.AllowClients, "valve-*")
+	v.patterns(at+".allow_addresses", l.AllowAddresses, "192.0.2.0/24")
+	if l.Auth && v.c.Auth.PasswordFile == "" {
+		v.addf(at+".auth", "[link] auth = true lets no device in without a password; write a password_file into [auth]")
+	}
+}
+
+// patterns wants every entry of a list to be written: an empty one would match nothing.
+func (v checker) patterns(path string, list []string, example string) {
+	for i, s := range list {
+		if strings.TrimSpace(s) != s || s == "" {
+			v.addf(element(path, i), "%s: %q matches nothing; write for example %q", v.key(path), s, example)
+		}
+	}
+}
+
+func (v checker) linkNamed(name string) bool {
+	return slices.ContainsFunc(v.c.Links, func(l Link) bool { return l.Name == name })
+}
