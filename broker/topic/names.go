@@ -7,7 +7,7 @@ type Names[V any] struct {
 }
 
 type nameNode[V any] struct {
-	children map[string]*nameNode[V]
+	children children[nameNode[V]]
 	name     string // the whole name, where a value stands
 	value    V
 	set      bool
@@ -22,7 +22,7 @@ func (t *Names[V]) Get(name string) (value V, ok bool) {
 	for rest, more := name, true; more && n != nil; {
 		var level string
 		level, rest, more = cut(rest)
-		n = n.children[level]
+		n = n.children.get(level)
 	}
 	if n == nil {
 		return value, false
@@ -36,15 +36,7 @@ func (t *Names[V]) Set(name string, value V) {
 	for rest, more := name, true; more; {
 		var level string
 		level, rest, more = cut(rest)
-		c := n.children[level]
-		if c == nil {
-			if n.children == nil {
-				n.children = make(map[string]*nameNode[V])
-			}
-			c = new(nameNode[V])
-			n.children[level] = c
-		}
-		n = c
+		n = n.children.make(level)
 	}
 	if !n.set {
 		t.size++
@@ -63,7 +55,7 @@ func (t *Names[V]) Delete(name string) bool {
 
 func (n *nameNode[V]) remove(name string) bool {
 	level, rest, more := cut(name)
-	c := n.children[level]
+	c := n.children.get(level)
 	if c == nil {
 		return false
 	}
@@ -78,8 +70,8 @@ func (n *nameNode[V]) remove(name string) bool {
 		var none V
 		c.name, c.value, c.set = "", none, false
 	}
-	if !c.set && len(c.children) == 0 {
-		delete(n.children, level)
+	if !c.set && c.children.len() == 0 {
+		n.children.remove(level)
 	}
 	return true
 }
@@ -95,14 +87,14 @@ func (n *nameNode[V]) match(filter string, first bool, found func(string, V)) {
 	case "#":
 		n.all(first, found)
 	case "+":
-		for name, c := range n.children {
+		for name, c := range n.children.all() {
 			if first && name != "" && hidden(name) {
 				continue
 			}
 			c.step(rest, more, found)
 		}
 	default:
-		if c := n.children[level]; c != nil {
+		if c := n.children.get(level); c != nil {
 			c.step(rest, more, found)
 		}
 	}
@@ -127,7 +119,7 @@ func (n *nameNode[V]) visit(found func(string, V)) {
 
 // all visits everything below n but not n itself.
 func (n *nameNode[V]) all(first bool, found func(string, V)) {
-	for name, c := range n.children {
+	for name, c := range n.children.all() {
 		if first && name != "" && hidden(name) {
 			continue
 		}

@@ -8,9 +8,9 @@ type Tree[K comparable, V any] struct {
 }
 
 type node[K comparable, V any] struct {
-	children map[string]*node[K, V] // by level, "+" among them; nil when there are none
-	here     []entry[K, V]          // filters that end at this level
-	below    []entry[K, V]          // filters that go on with "#" and end
+	children children[node[K, V]] // "+" among them
+	here     []entry[K, V]        // filters that end at this level
+	below    []entry[K, V]        // filters that go on with "#" and end
 }
 
 type entry[K comparable, V any] struct {
@@ -30,7 +30,7 @@ func (t *Tree[K, V]) Set(filter string, key K, value V) (replaced bool) {
 		if level == "#" {
 			return t.put(&n.below, key, value)
 		}
-		n = n.child(level)
+		n = n.children.make(level)
 	}
 	return t.put(&n.here, key, value)
 }
@@ -61,25 +61,13 @@ func (t *Tree[K, V]) put(list *[]entry[K, V], key K, value V) bool {
 	return false
 }
 
-func (n *node[K, V]) child(level string) *node[K, V] {
-	if c := n.children[level]; c != nil {
-		return c
-	}
-	if n.children == nil {
-		n.children = make(map[string]*node[K, V])
-	}
-	c := new(node[K, V])
-	n.children[level] = c
-	return c
-}
-
 // remove also takes away the nodes that became empty on the way.
 func (n *node[K, V]) remove(filter string, key K) bool {
 	level, rest, more := cut(filter)
 	if level == "#" {
 		return drop(&n.below, key)
 	}
-	c := n.children[level]
+	c := n.children.get(level)
 	if c == nil {
 		return false
 	}
@@ -89,8 +77,8 @@ func (n *node[K, V]) remove(filter string, key K) bool {
 	} else {
 		removed = drop(&c.here, key)
 	}
-	if removed && len(c.here)+len(c.below)+len(c.children) == 0 {
-		delete(n.children, level)
+	if removed && len(c.here)+len(c.below)+c.children.len() == 0 {
+		n.children.remove(level)
 	}
 	return removed
 }
@@ -113,14 +101,14 @@ func (n *node[K, V]) match(name string, shy bool, found func(K, V)) {
 	if !shy {
 		visit(n.below, found)
 	}
-	if n.children == nil {
+	if n.children.len() == 0 {
 		return
 	}
 	level, rest, more := cut(name)
-	if c := n.children[level]; c != nil {
+	if c := n.children.get(level); c != nil {
 		c.step(rest, more, found)
 	}
-	if c := n.children["+"]; c != nil && !shy {
+	if c := n.children.get("+"); c != nil && !shy {
 		c.step(rest, more, found)
 	}
 }
