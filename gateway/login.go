@@ -130,6 +130,9 @@ func (l *link) takeChecks() []check {
 // judge is the shell's part of a login: it asks, for as long as that takes, and tells the machine.
 func (g *Gateway) judge(ctx context.Context, l *link, t transports.Link, c check) {
 	v := c.ask(ctx, c.login)
+	if ctx.Err() != nil {
+		return // the link has ended, and the device is told nothing
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
