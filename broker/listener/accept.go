@@ -43,7 +43,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	a := acceptor{Listener: l, ctx: ctx}
 	defer a.all.Wait()
 	defer cancel()
-	if _, sockets := l.net.(syscall.Conn); sockets && l.Policy().TLS == nil {
+	if _, sockets := l.net.(syscall.Conn); sockets && l.Policy().loops() {
 		var err error
 		if a.loop, err = newLoop(ctx, l.server); err == nil {
 			a.all.Go(a.loop.run)
@@ -97,6 +97,9 @@ func (a *acceptor) run() error {
 // accept takes a connection, if there is room for it. What stands before its first packet is awaited by a goroutine.
 func (a *acceptor) accept(nc net.Conn) {
 	c := &conn{server: a.server, listener: a.Listener, policy: a.Policy(), ctx: a.ctx, peer: nc.RemoteAddr(), lastRead: time.Now()}
+	if a, ok := nc.LocalAddr().(*net.UnixAddr); ok {
+		c.peer = a // the client's end has no name
+	}
 	if !a.server.admit() {
 		a.refuse(nc, c.peer, refusedServerFull, nil)
 		return
@@ -114,7 +117,7 @@ func (a *acceptor) accept(nc net.Conn) {
 func (a *acceptor) prepare(c *conn, raw net.Conn) {
 	stop := context.AfterFunc(a.ctx, func() { raw.Close() })
 	raw.SetDeadline(c.due())
-	t, user, why, err := c.policy.secure(a.ctx, raw)
+	nc, why, err := c.unwrap(raw)
 	stop()
 	switch {
 	case a.ctx.Err() != nil:
@@ -127,8 +130,23 @@ func (a *acceptor) prepare(c *conn, raw net.Conn) {
 		return
 	}
 	raw.SetDeadline(time.Time{})
-	c.identity = user
-	a.begin(c, t, raw)
+	a.begin(c, nc, raw)
+}
+
+// unwrap takes off what the policy puts around MQTT.
+func (c *conn) unwrap(raw net.Conn) (nc net.Conn, why refusal, err error) {
+	nc = raw
+	if c.policy.TLS != nil {
+		if nc, c.identity, why, err = c.policy.secure(c.ctx, nc); err != nil {
+			return nil, why, err
+		}
+	}
+	if c.policy.WebSocket != nil {
+		if nc, err = c.policy.WebSocket.upgrade(nc); err != nil {
+			return nil, refusedUpgrade, err
+		}
+	}
+	return nc, 0, nil
 }
 
 // begin gives a connection to the loop, or to a goroutine of its own when it is no plain socket. What nc carries goes through raw.

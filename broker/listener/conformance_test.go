@@ -50,39 +50,50 @@ type sequence struct {
 	}
 }
 
-// TestConformance plays the packet sequences of Eclipse Mosquitto's test data and compares what comes octet by octet.
+// dialer opens a connection to a server under test.
+type dialer func() (net.Conn, error)
+
+// TestConformance plays the packet sequences of Eclipse Mosquitto's test data and compares what comes octet by octet, over TCP and over WebSocket.
 func TestConformance(t *testing.T) {
 	files, _ := filepath.Glob(sequences + "/*.json")
 	if len(files) == 0 {
 		t.Skip("the conformance data is not beside this checkout")
 	}
-	addr := serve(t, Policy{})
+	tcp, web := serve(t, Policy{}), serve(t, Policy{WebSocket: &WebSocket{}})
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var groups []sequenceGroup
-		if err := json.Unmarshal(data, &groups); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			for _, g := range groups {
-				if g.Disable {
-					continue
-				}
-				for _, s := range g.Tests {
-					name := g.Group + " " + s.Name
-					if why := contradicts[name]; why != "" {
-						t.Logf("%s: left out: %s", name, why)
-						continue
-					}
-					if err := play(addr, &g, &s); err != nil {
-						t.Errorf("%s: %v", name, err)
-					}
-				}
-			}
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			playFile(t, file, func() (net.Conn, error) { return net.Dial("tcp", tcp) })
 		})
+		t.Run(name+" over WebSocket", func(t *testing.T) {
+			playFile(t, file, func() (net.Conn, error) { return dialWebSocket(web, nil) })
+		})
+	}
+}
+
+func playFile(t *testing.T, file string, dial dialer) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups []sequenceGroup
+	if err := json.Unmarshal(data, &groups); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	for _, g := range groups {
+		if g.Disable {
+			continue
+		}
+		for _, s := range g.Tests {
+			name := g.Group + " " + s.Name
+			if why := contradicts[name]; why != "" {
+				t.Logf("%s: left out: %s", name, why)
+				continue
+			}
+			if err := play(dial, &g, &s); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 
@@ -117,9 +128,9 @@ func first[T any](fallback T, options ...*T) T {
 	return fallback
 }
 
-func play(addr string, g *sequenceGroup, s *sequence) error {
+func play(dial dialer, g *sequenceGroup, s *sequence) error {
 	version := mqtt.Version(first(4, s.Ver, g.Ver))
-	nc, err := net.Dial("tcp", addr)
+	nc, err := dial()
 	if err != nil {
 		return err
 	}
@@ -137,7 +148,7 @@ func play(addr string, g *sequenceGroup, s *sequence) error {
 		case "send":
 			nc.Write(payload(m.Payload))
 		case "publish":
-			if err := publishByHelper(addr, m.Topic, m.Payload, m.QoS); err != nil {
+			if err := publishByHelper(dial, m.Topic, m.Payload, m.QoS); err != nil {
 				return err
 			}
 		case "recv":
@@ -166,8 +177,8 @@ func play(addr string, g *sequenceGroup, s *sequence) error {
 	return nil
 }
 
-func publishByHelper(addr, topic, text string, qos mqtt.QoS) error {
-	nc, err := net.Dial("tcp", addr)
+func publishByHelper(dial dialer, topic, text string, qos mqtt.QoS) error {
+	nc, err := dial()
 	if err != nil {
 		return err
 	}

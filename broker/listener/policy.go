@@ -16,6 +16,8 @@ type Policy struct {
 	TLS                *TLS // nil: connections are not encrypted
 	IdentityAsUsername bool // the user name is the common name of the client's certificate, which must have one
 
+	WebSocket *WebSocket // MQTT goes over WebSockets; nil: it does not
+
 	Auth Authenticator // decides who may come in and what they may do; nil lets everyone do everything
 }
 
@@ -36,4 +38,7 @@ func (p Policy) withDefaults() *Policy {
 }
 
 // plain reports whether a connection is MQTT from its first octet on.
-func (p *Policy) plain() bool { return p.TLS == nil }
+func (p *Policy) plain() bool { return p.TLS == nil && p.WebSocket == nil }
+
+// loops reports whether MQTT goes over the socket itself, so that a loop may serve it.
+func (p *Policy) loops() bool { return p.TLS == nil && p.WebSocket == nil }

@@ -14,6 +14,7 @@ const (
 	refusedServerFull refusal = iota
 	refusedHandshake
 	refusedIdentity
+	refusedUpgrade
 	refusalCount
 )
 
@@ -22,6 +23,7 @@ var refusalNames = [refusalCount]string{
 	refusedServerFull: "too_many_connections",
 	refusedHandshake:  "tls_handshake",
 	refusedIdentity:   "no_identity",
+	refusedUpgrade:    "no_websocket",
 }
 
 // refusals counts connections that were refused, by reason.

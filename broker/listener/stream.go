@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"midge/broker/mqtt"
 )
 
 // stream is a connection with a goroutine of its own that reads: what is not a plain socket, and any on systems without a loop.
@@ -48,6 +50,7 @@ func (s *stream) read() (err error, lost bool) {
 	for {
 		s.await()
 		n, failed := s.Read(s.buf[:])
+		var fault *mqtt.Error // of a WebSocket
 		if n > 0 {
 			ws := borrow(&s.c.partial)
 			ws.buf = append(ws.buf, s.buf[:n]...)
@@ -61,6 +64,8 @@ func (s *stream) read() (err error, lost bool) {
 			return errCut, false
 		case errors.Is(failed, os.ErrDeadlineExceeded):
 			return s.c.why(), false
+		case errors.As(failed, &fault):
+			return failed, false
 		default:
 			return failed, true
 		}
@@ -135,10 +140,10 @@ func (s *stream) linger() {
 		return
 	}
 	defer time.AfterFunc(lingerWait, func() { s.raw.Close() }).Stop()
+	s.SetDeadline(time.Now().Add(lingerWait)) // whatever hurried us before
 	if half.CloseWrite() != nil {
 		return
 	}
-	s.SetReadDeadline(time.Now().Add(lingerWait))
 	io.CopyBuffer(io.Discard, struct{ io.Reader }{s.Conn}, s.buf[:])
 }
 

@@ -132,8 +132,8 @@ func loadCertificates(name string) (certs []*x509.Certificate, err error) {
 }
 
 // secure makes a TLS connection of nc. Its deadline is nc's; it is closed when ctx ends. The user name is "" unless the policy asks for it.
-func (p *Policy) secure(ctx context.Context, nc net.Conn) (t *tls.Conn, user string, why refusal, err error) {
-	t = tls.Server(nc, p.TLS.config)
+func (p *Policy) secure(ctx context.Context, nc net.Conn) (secured net.Conn, user string, why refusal, err error) {
+	t := tls.Server(nc, p.TLS.config)
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, "", refusedHandshake, err
 	}

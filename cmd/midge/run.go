@@ -59,17 +59,28 @@ func (c *runCmd) read() (*config.Config, error) {
 	if c.Port < 0 || c.Port > 65535 {
 		return nil, fmt.Errorf("-p %d is no port; it goes from 1 to 65535", c.Port)
 	}
-	if c.Port != 0 && len(cfg.Listeners) > 0 {
-		host, _, err := net.SplitHostPort(cfg.Listeners[0].Address)
-		if err != nil {
+	if c.Port != 0 {
+		if err := setPort(cfg, c.Port); err != nil {
 			return nil, err
 		}
-		cfg.Listeners[0].Address = net.JoinHostPort(host, strconv.Itoa(c.Port))
 	}
 	if c.Verbose {
 		cfg.Log.Level = "debug"
 	}
 	return cfg, cfg.Validate()
+}
+
+// setPort changes the port of the first listener that has one.
+func setPort(cfg *config.Config, port int) error {
+	for i, l := range cfg.Listeners {
+		if l.Type == "unix" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(l.Address)
+		cfg.Listeners[i].Address = net.JoinHostPort(host, strconv.Itoa(port))
+		return err
+	}
+	return nil
 }
 
 // addProcessor makes up for a processor (P) that listeners and links hold while they wait for the next packet of a busy moment. They

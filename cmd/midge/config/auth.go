@@ -74,17 +74,17 @@ func (c *Config) Who(l Listener) string {
 		}
 		who = append([]string{user}, who...)
 	}
-	return strings.Join(who, " and ") + from(l.Address) + l.secrecy(a) + rights(a.ACLFile)
+	return strings.Join(who, " and ") + from(l.local()) + l.secrecy(a) + rights(a.ACLFile)
 }
 
 // WhoOnLink says the same of a link. MQTT-SN knows no passwords, but for the extension that auth = true switches on.
 func (c *Config) WhoOnLink(l Link) string {
-	who, where := "anyone without a password", from(l.Address)
+	who, where := "anyone without a password", from(loopback(l.Address))
 	switch {
 	case l.Type == "serial":
 		who, where = "whoever is on the line", ""
 	case len(l.Groups) > 0:
-		where = from("")
+		where = from(false)
 	}
 	if l.Auth {
 		who = "users of " + c.Auth.PasswordFile
@@ -98,9 +98,9 @@ func (c *Config) WhoOnLink(l Link) string {
 	return who + where + rights(c.Auth.ACLFile)
 }
 
-// from says where an address is reached from.
-func from(address string) string {
-	if loopback(address) {
+// from says where clients come from.
+func from(local bool) string {
+	if local {
 		return ", on this machine only"
 	}
 	return ", from anywhere"
@@ -108,7 +108,7 @@ func from(address string) string {
 
 // secrecy says what becomes of passwords on their way to other machines.
 func (l Listener) secrecy(a Admission) string {
-	if a.PasswordFile == "" || l.TLS() || loopback(l.Address) {
+	if a.PasswordFile == "" || l.TLS() || l.local() {
 		return ""
 	}
 	return ", passwords not encrypted"

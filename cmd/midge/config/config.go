@@ -49,16 +49,21 @@ type Log struct {
 // Listener is one address where MQTT clients connect. Which fields count depends on Type.
 type Listener struct {
 	Type    string `toml:"type"`    // one of ListenerTypes
-	Address string `toml:"address"` // host:port
+	Address string `toml:"address"` // host:port; unix: path of the socket
 	Public  bool   `toml:"public"`  // may be reached from other machines although nobody has to give a password
 
-	CertFile              string `toml:"cert_file"` // tls: PEM, with its key beside it
+	Mode string `toml:"mode"` // unix: of the socket, octal
+
+	Path    string   `toml:"path"`    // ws: of the URL; "" = any
+	Origins []string `toml:"origins"` // ws: of pages that may connect; none = those of the same host, "*" = all
+
+	CertFile              string `toml:"cert_file"` // tls, wss: PEM, with its key beside it
 	KeyFile               string `toml:"key_file"`
-	TLSVersion            string `toml:"tls_version"`              // tls: the oldest spoken, one of TLSVersions
-	RequireCertificate    bool   `toml:"require_certificate"`      // tls: of clients
-	CAFile                string `toml:"ca_file"`                  // tls: PEM, who may sign them
-	CRLFile               string `toml:"crl_file"`                 // tls: PEM, which of them are revoked; "" = none
-	UseIdentityAsUsername bool   `toml:"use_identity_as_username"` // tls: their common name is the user name
+	TLSVersion            string `toml:"tls_version"`              // tls, wss: the oldest spoken, one of TLSVersions
+	RequireCertificate    bool   `toml:"require_certificate"`      // tls, wss: of clients
+	CAFile                string `toml:"ca_file"`                  // tls, wss: PEM, who may sign them
+	CRLFile               string `toml:"crl_file"`                 // tls, wss: PEM, which of them are revoked; "" = none
+	UseIdentityAsUsername bool   `toml:"use_identity_as_username"` // tls, wss: their common name is the user name
 
 	AllowAnonymous *bool   `toml:"allow_anonymous"` // nil = as in Auth
 	PasswordFile   *string `toml:"password_file"`   // nil = as in Auth; "" = none
@@ -144,9 +149,8 @@ var (
 
 // What of the lists above this version does.
 var (
-	listenersServed = []string{"tcp", "tls"}
-	linksServed     = []string{"udp", "serial"}
-	framingsServed  = []string{"raw", "hdlc"}
+	linksServed    = []string{"udp", "serial"}
+	framingsServed = []string{"raw", "hdlc"}
 )
 
 // Default is the configuration of an empty file, and what config.toml in the repository shows.
@@ -172,7 +176,7 @@ func Default() *Config {
 }
 
 // setDefaults gives every [[listener]] what it does not say. The address has no default: two listeners could not share it.
-func (l *Listener) setDefaults() { l.Type, l.TLSVersion = "tcp", "1.2" }
+func (l *Listener) setDefaults() { l.Type, l.TLSVersion, l.Mode = "tcp", "1.2", "0660" }
 
 // setDefaults gives every [[link]] what it does not say.
 func (l *Link) setDefaults() {

@@ -21,7 +21,7 @@
 //
 //   - Safe by default. A listener, a UDP link or the HTTP address that other machines reach needs public = true beside
 //     it, where somebody may come in without a password. A link that joins multicast groups is reached by others too.
-//   - Not yet means no. A setting of a later version (WebSocket listeners, XBee links, …) is known by name and
+//   - Not yet means no. A setting of a later version (XBee links, …) is known by name and
 //     refused; a file that Midge accepts is a file that Midge does.
 //   - A bridge topic is concatenation. Local topic = local_prefix + filter, remote topic = remote_prefix + filter; only
 //     the filter holds wildcards. Two lines of one bridge must not map the same local filter to the same remote filter:

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"io/fs"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -9,7 +13,7 @@ import (
 func (v checker) listeners() {
 	for i, l := range v.c.Listeners {
 		at := element("listener", i)
-		if !v.servedOf(at+".type", l.Type, ListenerTypes, listenersServed) {
+		if !v.oneOf(at+".type", l.Type, ListenerTypes) {
 			continue
 		}
 		v.listenerKeys(at, l)
@@ -18,12 +22,65 @@ func (v checker) listeners() {
 		if l.TLS() {
 			v.listenerTLS(at, l)
 		}
-		if v.required(at+".address", l.Address, "[listener]", "127.0.0.1:1883") && v.address(at+".address", l.Address) {
-			v.admission(at, l)
-			if v.c.open(l) {
-				v.reach(at+".address", l.Address, l.Public, "lets everyone who reaches it publish and subscribe")
-			}
+		if l.WebSocket() {
+			v.listenerWebSocket(at, l)
 		}
+		if !v.listenerAddress(at, l) {
+			continue
+		}
+		v.admission(at, l)
+		if v.c.open(l) && !l.local() {
+			v.reach(at+".address", l.Address, l.Public, "lets everyone who reaches it publish and subscribe")
+		}
+	}
+}
+
+// local reports whether only this machine reaches the listener.
+func (l Listener) local() bool { return l.Type == "unix" || loopback(l.Address) }
+
+func (v checker) listenerAddress(at string, l Listener) bool {
+	path := at + ".address"
+	if l.Type != "unix" {
+		return v.required(path, l.Address, "[listener]", "127.0.0.1:1883") && v.address(path, l.Address)
+	}
+	if mode, err := strconv.ParseUint(l.Mode, 8, 32); err != nil || mode > 0o777 {
+		v.addf(at+".mode", `[listener] mode = %q is no mode of a file; write for example "0660"`, l.Mode)
+	}
+	switch {
+	case !v.required(path, l.Address, "[listener] of type unix", "/run/midge/mqtt.sock"):
+		return false
+	case strings.HasPrefix(l.Address, "@"):
+		v.addf(path, "[listener] address = %q is an abstract socket, which everybody may use; write the path of a file", l.Address)
+	case len(l.Address) > socketPathMax:
+		v.addf(path, "[listener] address = %q has %d octets; the path of a socket has at most %d", l.Address, len(l.Address), socketPathMax)
+	default:
+		return true
+	}
+	return false
+}
+
+// socketPathMax is how many octets the kernel takes for the path of a socket.
+const socketPathMax = 107
+
+// FileMode is the mode of a listener's socket.
+func (l Listener) FileMode() fs.FileMode {
+	mode, _ := strconv.ParseUint(l.Mode, 8, 32) // validated
+	return fs.FileMode(mode)
+}
+
+// WebSocket reports whether MQTT goes over WebSockets.
+func (l Listener) WebSocket() bool { return l.Type == "ws" || l.Type == "wss" }
+
+func (v checker) listenerWebSocket(at string, l Listener) {
+	if l.Path != "" && !strings.HasPrefix(l.Path, "/") {
+		v.addf(at+".path", `[listener] path = %q does not begin with "/"; write %q`, l.Path, "/"+l.Path)
+	}
+	for i, o := range l.Origins {
+		u, err := url.Parse(o)
+		if o == "*" || o == "null" || err == nil && u.Scheme != "" && u.Host != "" && o == u.Scheme+"://"+u.Host {
+			continue
+		}
+		v.addf(element(at+".origins", i), `[listener] origins: %q is no origin of a page; write for example "https://example.com", or "*" for all`, o)
 	}
 }
 
@@ -36,7 +93,9 @@ var keysOfTypes = []struct {
 	named string
 	keys  []string
 }{
-	{[]string{"tls", "wss"}, "tls", []string{"cert_file", "key_file", "tls_version", "require_certificate", "ca_file", "crl_file", "use_identity_as_username"}},
+	{[]string{"unix"}, "unix", []string{"mode"}},
+	{[]string{"ws", "wss"}, "ws and wss", []string{"path", "origins"}},
+	{[]string{"tls", "wss"}, "tls and wss", []string{"cert_file", "key_file", "tls_version", "require_certificate", "ca_file", "crl_file", "use_identity_as_username"}},
 }
 
 // listenerKeys refuses keys of another type: they would have no effect. Only a file tells what was written.
@@ -50,7 +109,7 @@ func (v checker) listenerKeys(at string, l Listener) {
 	}
 }
 
-// listenerTLS checks what stands beside the type tls. The files are opened when Midge starts.
+// listenerTLS checks what stands beside the types tls and wss. The files are opened when Midge starts.
 func (v checker) listenerTLS(at string, l Listener) {
 	v.required(at+".cert_file", l.CertFile, "[listener] of type "+l.Type, "server.pem")
 	v.required(at+".key_file", l.KeyFile, "[listener] of type "+l.Type, "server.key")

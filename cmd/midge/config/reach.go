@@ -60,7 +60,7 @@ func (v checker) ports() {
 	taken := map[string]string{}
 	claim := func(network, path, address string) {
 		_, port, err := net.SplitHostPort(address)
-		if err != nil || port == "0" {
+		if network != "unix" && err != nil || port == "0" {
 			return
 		}
 		key := network + " " + address
@@ -71,7 +71,11 @@ func (v checker) ports() {
 		taken[key] = path
 	}
 	for i, l := range v.c.Listeners {
-		claim("tcp", element("listener", i)+".address", l.Address)
+		network := "tcp"
+		if l.Type == "unix" {
+			network = "unix"
+		}
+		claim(network, element("listener", i)+".address", l.Address)
 	}
 	for i, l := range v.c.Links {
 		claim("udp", element("link", i)+".address", l.Address)

@@ -84,6 +84,22 @@ func TestShippedExamplesSayDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples := []Listener{
+		{Type: "tls", Address: "127.0.0.1:8883", CertFile: "server.pem", KeyFile: "server.key"},
+		{Type: "ws", Address: "127.0.0.1:9001"},
+		{Type: "unix", Address: "/run/midge/mqtt.sock"},
+	}
+	for i, want := range examples {
+		got, kind := c.Listeners[i+1], want.Type
+		want.setDefaults()
+		want.Type = kind
+		if len(got.Origins) == 0 {
+			got.Origins = nil
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("the example listener of type %s has default values but for what it must say, got %+v", kind, got)
+		}
+	}
 	link := Link{Name: "field", Type: "serial", Device: "/dev/ttyUSB0"}
 	link.setDefaults()
 	if got := c.Links[1]; !reflect.DeepEqual(got, link) {

@@ -21,8 +21,22 @@ func TestValidation(t *testing.T) {
 	}{
 		{"node id", "[node]\nid = \"a/b\"", []string{
 			`config.toml:2: [node] id = "a/b": an id is at most 64 letters, digits, '.', '_' and '-'`}},
-		{"listener type to come", "[[listener]]\ntype = \"ws\"", []string{
-			`config.toml:2: [listener] type = "ws" is not served by this version yet; it serves tcp and tls`}},
+		{"unknown listener type", "[[listener]]\ntype = \"websocket\"", []string{
+			`config.toml:2: [listener] type = "websocket" is unknown; it is one of tcp, tls, ws, wss, unix`}},
+		{"unix without a path", "[[listener]]\ntype = \"unix\"\nmode = \"rw\"", []string{
+			`config.toml:1: [listener] of type unix has no address; write for example address = "/run/midge/mqtt.sock"`,
+			`config.toml:3: [listener] mode = "rw" is no mode of a file; write for example "0660"`}},
+		{"unix that is no file", "[[listener]]\ntype = \"unix\"\naddress = \"@midge\"", []string{
+			`config.toml:3: [listener] address = "@midge" is an abstract socket, which everybody may use; write the path of a file`}},
+		{"unix with a long path", "[[listener]]\ntype = \"unix\"\naddress = \"/" + strings.Repeat("x", 107) + "\"", []string{
+			`config.toml:3: [listener] address = "/` + strings.Repeat("x", 107) + `" has 108 octets; the path of a socket has at most 107`}},
+		{"a socket twice", "[[listener]]\ntype = \"unix\"\naddress = \"/run/m\"\n[[listener]]\ntype = \"unix\"\naddress = \"/run/m\"", []string{
+			`config.toml:6: [listener] address = "/run/m" is already the [listener] address on line 3`}},
+		{"ws", "[[listener]]\ntype = \"ws\"\naddress = \"127.0.0.1:9001\"\npath = \"mqtt\"\norigins = [\n\"https://example.com\", \"*\",\n\"example.com\", \"https://example.com/\"]\nmode = \"0660\"", []string{
+			`config.toml:4: [listener] path = "mqtt" does not begin with "/"; write "/mqtt"`,
+			`config.toml:7: [listener] origins: "example.com" is no origin of a page; write for example "https://example.com", or "*" for all`,
+			`config.toml:7: [listener] origins: "https://example.com/" is no origin of a page; write for example "https://example.com", or "*" for all`,
+			`config.toml:8: [listener] mode is for listeners of type unix; this one is of type ws`}},
 		{"tls without its files", "[[listener]]\ntype = \"tls\"\naddress = \"127.0.0.1:8883\"\ntls_version = \"1.1\"", []string{
 			`config.toml:1: [listener] of type tls has no cert_file; write for example cert_file = "server.pem"`,
 			`config.toml:1: [listener] of type tls has no key_file; write for example key_file = "server.key"`,
@@ -35,7 +49,7 @@ func TestValidation(t *testing.T) {
 			`config.toml:6: [listener] use_identity_as_username needs require_certificate = true beside it`}},
 		{"whoever has a certificate may come from anywhere", strings.Replace(tlsListener, "127.0.0.1", "", 1) + "require_certificate = true\nca_file = \"ca.pem\"", nil},
 		{"tcp with a key of tls", "[[listener]]\naddress = \"127.0.0.1:1883\"\ncert_file = \"server.pem\"", []string{
-			`config.toml:3: [listener] cert_file is for listeners of type tls; this one is of type tcp`}},
+			`config.toml:3: [listener] cert_file is for listeners of type tls and wss; this one is of type tcp`}},
 		{"listener without an address", "[[listener]]\n", []string{
 			`config.toml:1: [listener] has no address; write for example address = "127.0.0.1:1883"`}},
 		{"address without a port", "[[listener]]\naddress = \"127.0.0.1\"", []string{

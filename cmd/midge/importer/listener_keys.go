@@ -219,12 +219,8 @@ func (c *conf) saveListener(l *listener) *table {
 	if !c.saveAccess(l) || !c.claim(l) {
 		return nil
 	}
-	if kind != "tcp" && kind != "tls" {
-		c.lose(l.line, "this version of Midge does not serve "+kind+" yet; this listener is left out")
-		return nil
-	}
 	c.every.save(t)
-	for _, key := range []string{"max_packet_size", "max_connections", "max_topic_alias", "proxy_protocol", "origins"} {
+	for _, key := range []string{"max_packet_size", "max_connections", "max_topic_alias", "proxy_protocol"} {
 		if t.has(key) {
 			t.unset(key)
 			c.lose(l.line, "this version of Midge does not serve "+key+" yet")
@@ -232,7 +228,7 @@ func (c *conf) saveListener(l *listener) *table {
 	}
 	head := []entry{{"type", kind, ""}}
 	if kind == "unix" {
-		head = append(head, entry{"path", l.socket, ""})
+		head = append(head, entry{"address", l.socket, ""})
 	} else {
 		head = append(head, entry{"address", l.address(), ""})
 	}
@@ -242,8 +238,12 @@ func (c *conf) saveListener(l *listener) *table {
 	if c.anonymous(l) && !l.loopback() && !t.has("require_certificate") {
 		head = append(head, entry{"public", true, "nobody has to give a password"})
 	}
-	if len(l.origins) > 0 && l.protocol == "websockets" {
+	switch {
+	case l.protocol != "websockets":
+	case len(l.origins) > 0:
 		t.set("origins", l.origins)
+	default:
+		t.set("origins", []string{"*"}, "any web page, as at Mosquitto's; without this line only pages of the host that they connect to")
 	}
 	t.entries = append(head, t.entries...)
 	return t

@@ -18,7 +18,7 @@ func (n *Node) listen(c config.Listener, door *guard.Door, who string) error {
 	}
 	policy.Auth = door
 	n.warnOfExpiry(policy)
-	nl, err := net.Listen("tcp", c.Address)
+	nl, err := listen(c)
 	if err != nil {
 		return InUse("MQTT listener", c.Address, err)
 	}
@@ -36,6 +36,13 @@ func (n *Node) warnOfExpiry(p listener.Policy) {
 	}
 }
 
+func listen(c config.Listener) (net.Listener, error) {
+	if c.Type == "unix" {
+		return listener.ListenUnix(c.Address, c.FileMode())
+	}
+	return net.Listen("tcp", c.Address)
+}
+
 var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
 // policy is what a [[listener]] says, with its files read.
@@ -45,6 +52,9 @@ func policy(c config.Listener) (p listener.Policy, err error) {
 	if c.TLS() {
 		p.TLS, err = listener.LoadTLS(listener.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile, MinVersion: tlsVersions[c.TLSVersion],
 			RequireCertificate: c.RequireCertificate, CAFile: c.CAFile, CRLFile: c.CRLFile})
+	}
+	if c.WebSocket() {
+		p.WebSocket = &listener.WebSocket{Path: c.Path, Origins: c.Origins}
 	}
 	if err != nil {
 		return p, fmt.Errorf("listener %s: %w", c.Address, err)
