@@ -65,7 +65,7 @@ func (c *Config) listenersAfterRestart(next *Config) (names []string) {
 
 // SameDoor reports whether both are the same listener, whatever stands beside their addresses.
 func (l Listener) SameDoor(other Listener) bool {
-	return l.Type == other.Type && l.Address == other.Address
+	return l.Type == other.Type && l.Address == other.Address && l.Mode == other.Mode
 }
 
 // linksAfterRestart are those that are new, gone or set up in another way.
