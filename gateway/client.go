@@ -64,6 +64,9 @@ type client struct {
 	pinged    bool  // PINGREQ waits for its PINGRESP
 	woken     atomic.Bool
 
+	rssi int8 // of the last frame that told: dBm, 0 = none did
+	lqi  uint8
+
 	keepAlive uint16 // seconds
 	sleep     uint16 // seconds
 	lastReg   uint16 // MsgId of the last REGISTER

@@ -19,6 +19,9 @@ type Device struct {
 	Sleep     time.Duration // Asleep, Awake: what it announced
 	LastSeen  time.Time     // after a restart, until it is heard: when its link was served again; zero for one that had gone before
 
+	RSSI int   // how well it was heard last, in dBm; 0 = its link does not tell
+	LQI  uint8 // the link quality of the same, more is better; 0 = its link does not tell
+
 	LastTopic string // that it published to
 	LastValue []byte // the first 64 octets of it
 
@@ -51,6 +54,8 @@ func (sp *space) device(c *client) Device {
 		State:         c.shown(),
 		KeepAlive:     time.Duration(c.keepAlive) * time.Second,
 		LastSeen:      sp.time(c.heard),
+		RSSI:          int(c.rssi),
+		LQI:           c.lqi,
 		LastTopic:     c.lastTopic,
 		LastValue:     bytes.Clone(c.lastValue),
 		In:            c.in,

@@ -38,6 +38,12 @@ func newGateway(b *broker.Broker, cfg Config, log *slog.Logger, now time.Time) *
 // batch is how many frames one read takes at most.
 const batch = 32
 
+// Octets: the longest message that there can be (§5.2.1), and the least room for one that arrives, since a radio may hear longer ones than it sends.
+const (
+	longest   = 65535
+	roomLeast = 512
+)
+
 // pauseMax is how long a link is not read because a receiver of its messages falls behind. Devices repeat what is lost meanwhile.
 const pauseMax = 5 * time.Millisecond
 
@@ -78,7 +84,8 @@ func (g *Gateway) begin(name string, t transports.Link, cfg LinkConfig) (*link, 
 		return nil, fmt.Errorf("link %s is being served already", name)
 	}
 	g.runs[name] = true
-	l := g.open(name, cfg, t.MTU(), t.FormatAddr, time.Now())
+	l := g.open(name, cfg, longest, t.FormatAddr, time.Now())
+	l.carries = t.MTU
 	l.knowBy(t)
 	return l, nil
 }
@@ -96,7 +103,7 @@ func (g *Gateway) open(name string, cfg LinkConfig, mtu int, format func(transpo
 // read feeds the machine with what the link receives, a batch at a time.
 func (g *Gateway) read(ctx context.Context, l *link, t transports.Link) error {
 	var frames [batch]transports.Frame
-	size := min(t.MTU(), 65535)
+	size := min(max(t.MTU(), roomLeast), longest)
 	for i := range frames {
 		frames[i].Data = make([]byte, size)
 	}

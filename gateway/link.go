@@ -19,11 +19,13 @@ type link struct {
 	name   string
 	away   bool // it is not served: its clients cannot be heard, nothing is sent to them, and all that happens to them is that they are lost
 	cfg    LinkConfig
-	mtu    int // of the link itself
+	mtu    int // the most that the link may ever carry
 	allow  allowed
 	format func(transports.Addr) string
-	log    *slog.Logger
-	debug  bool // log packets; asked once a batch
+	// carries is the longest message that the link carries now; nil = LinkConfig.MTU and no less.
+	carries func() int
+	log     *slog.Logger
+	debug   bool // log packets; asked once a batch
 
 	identify func(transports.Addr) string // who has proven to be at an address; nil: the link cannot tell
 	host     func(transports.Addr) string // what of an address stays when a device moves; nil: the link cannot tell
@@ -122,6 +124,9 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 		return
 	}
 	c.probes = 0
+	if f.RSSI != 0 || f.LQI != 0 {
+		c.rssi, c.lqi = f.RSSI, f.LQI
+	}
 	if c.x != nil && c.x.parked && !c.x.held && c.x.waitUntil <= l.t && c.listens() {
 		l.resume(c)
 	}

@@ -79,10 +79,14 @@ const bufKeep = 256 << 10
 
 // room is the longest message for a peer: the link's, less the forwarder's envelope.
 func (l *link) room(to *peer) int {
-	if to.wrapped {
-		return l.cfg.MTU - len(to.node) - envelopeSize
+	room := l.cfg.MTU
+	if l.carries != nil {
+		room = min(room, l.carries())
 	}
-	return l.cfg.MTU
+	if to.wrapped {
+		return room - len(to.node) - envelopeSize
+	}
+	return room
 }
 
 // envelopeSize is Length, MsgType and Ctrl of a forwarder's envelope (§5.5).

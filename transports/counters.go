@@ -20,6 +20,23 @@ const (
 	ReasonGarbageBytes = "garbage_bytes" // octets that belong to no frame
 	ReasonDown         = "down"          // frames written or queued while the device was away
 	ReasonReopen       = "reopen"        // times that the device came back
+	ReasonIgnored      = "ignored"       // packets of a radio that carry no message and are not for us
+	ReasonRepeated     = "repeated"      // frames heard again because our acknowledgement was lost
+)
+
+// Why a radio has not delivered a frame. MQTT-SN repeats what matters.
+const (
+	ReasonNoAck       = "no_ack"       // the node did not acknowledge it
+	ReasonNoStatus    = "no_status"    // the radio never said what became of it
+	ReasonChannelBusy = "channel_busy" // others were always sending (CCA)
+	ReasonNotJoined   = "not_joined"   // the radio has no network
+	ReasonNoRoute     = "no_route"     // the node or a way to it was not found
+	ReasonNotRelayed  = "not_relayed"  // nobody passed the broadcast on
+	ReasonNoBuffer    = "no_buffer"    // the radio had no room for it, several times
+	ReasonTooLarge    = "too_large"    // too long for one packet of the radio
+	ReasonNotPolled   = "not_polled"   // the sleeping node did not ask its parent for it in time
+	ReasonRadioReset  = "radio_reset"  // the radio was reset while it had it
+	ReasonNotSent     = "not_sent"     // the radio refused it for another reason
 )
 
 // Counters are the figures behind a link's Stats. All methods may be called from any goroutine.

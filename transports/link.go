@@ -31,6 +31,10 @@ type Frame struct {
 	Broadcast bool
 	// Radius is the number of hops a sent broadcast may travel, 0 = the whole network. Links without hops ignore it.
 	Radius uint8
+	// RSSI and LQI say how well a received frame was heard, on links whose radio tells: the signal in dBm and its quality, more is better.
+	// 0 = not told. Other links ignore them.
+	RSSI int8
+	LQI  uint8
 }
 
 // ErrClosed is what ReadFrames returns after Close.
@@ -58,7 +62,7 @@ type Link interface {
 	// WriteFrames sends in order. It never waits for the radio or the line: what does not fit the link's bounded
 	// queue is dropped and counted in Stats; so is a frame that is empty or longer than MTU. After Close it does nothing.
 	WriteFrames(frames []Frame)
-	// MTU is the longest Data in octets that the link carries.
+	// MTU is the longest Data in octets that the link sends now. A radio that has been refused a frame for its length may lower it.
 	MTU() int
 	// FormatAddr renders an address of this link for people, e.g. "192.0.2.7:1883".
 	FormatAddr(Addr) string

@@ -208,8 +208,8 @@ func retained(t *testing.T, p *pair) {
 	p.both(func(from, to *endpoint, way string) {
 		var ms, want [][]byte
 		for i := range 32 {
-			ms = append(ms, Message(64, byte(i)))
-			want = append(want, Message(64, byte(i)))
+			ms = append(ms, Message(min(64, from.MTU()), byte(i)))
+			want = append(want, Message(min(64, from.MTU()), byte(i)))
 		}
 		from.send(ms...)
 		for _, m := range ms {

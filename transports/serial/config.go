@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"midge/transports"
 )
 
 // What a Config leaves at zero.
@@ -19,35 +21,54 @@ const (
 type Config struct {
 	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, which survives replugging
 	Baud          int           // bits per second; 0 is 115,200, with FromStream and OnPty no pace at all
-	Framing       string        // "raw" (also for "") or "hdlc"
-	MTU           int           // longest message in octets; 0 is 1,024
+	Framing       string        // one of Framings; "" is "raw"
+	MTU           int           // longest message in octets; 0 is 1,024 for raw and hdlc, 100 for slip, 60 for radiohead
 	Gap           time.Duration // silence that ends a damaged raw message; 0 is 50 ms or five octets on the line, whichever is longer
 	WaitForDevice bool          // Open succeeds without the device and the link waits for it
+
+	Node   uint8 // radiohead: the gateway's own address, 1 to 254; 0 is 1
+	NoAcks bool  // radiohead: nodes are RHDatagram, which acknowledges nothing
+	Far    bool  // slip, radiohead: play the far end, the bridge or the nodes, instead of the gateway's
+
+	// Protocol is spoken on the line instead of a framing, if New is not nil.
+	Protocol Protocol
+}
+
+// Protocol makes the Machine of a link.
+type Protocol struct {
+	New     func(*transports.Counters) Machine
+	Reasons []string // for which it counts beside those of every line
 }
 
 // settings are a Config made definite.
 type settings struct {
 	Config
-	framing Framing
-	octet   time.Duration // on the line, with start and stop bit; 0 without Baud
+	framing  Framing
+	octet    time.Duration // on the line, with start and stop bit; 0 without Baud
+	protocol Protocol
 }
 
 func (c Config) settle() (settings, error) {
-	s := settings{Config: c}
-	if s.MTU == 0 {
-		s.MTU = mtuDefault
+	s := settings{Config: c, protocol: c.Protocol}
+	if err := CheckFraming(c.Framing); err != nil {
+		return s, err
 	}
+	a := addressedByName(c.Framing)
+	most, usual := mtuMax, mtuDefault
+	if a != nil {
+		most, usual = a.mtuMost, a.mtu
+	}
+	def(&s.MTU, usual)
+	def(&s.Node, rhGateway)
 	switch {
 	case c.Baud != 0 && (c.Baud < 50 || c.Baud > 20_000_000):
 		return s, fmt.Errorf("baud rate of serial device %s is %d, must be 50 to 20000000", c.Device, c.Baud)
-	case s.MTU < 2 || s.MTU > mtuMax:
-		return s, fmt.Errorf("MTU of serial device %s is %d, must be 2 to %d", c.Device, c.MTU, mtuMax)
+	case s.MTU < 2 || s.MTU > most:
+		return s, fmt.Errorf("MTU of serial device %s is %d, must be 2 to %d", c.Device, c.MTU, most)
 	case c.Gap < 0:
 		return s, fmt.Errorf("gap of serial device %s is %v, must not be negative", c.Device, c.Gap)
-	}
-	var err error
-	if s.framing, err = FramingByName(c.Framing); err != nil {
-		return s, err
+	case s.Node > rhNodeMost:
+		return s, fmt.Errorf("node address of serial device %s is %d, must be 1 to %d", c.Device, c.Node, rhNodeMost)
 	}
 	if c.Baud > 0 {
 		s.octet = 10 * time.Second / time.Duration(c.Baud)
@@ -55,7 +76,29 @@ func (c Config) settle() (settings, error) {
 	if s.Gap == 0 {
 		s.Gap = max(gapLeast, gapOctets*s.octet)
 	}
+	if s.protocol.New == nil {
+		s.protocol = s.machine(a)
+	}
 	return s, nil
+}
+
+// machine is the protocol of the framing; a is nil for one without addresses.
+func (s settings) machine(a *addressed) Protocol {
+	if a == nil {
+		s.framing, _ = FramingByName(s.Framing)
+		return Protocol{New: func(c *transports.Counters) Machine { return newPlain(s, c) }}
+	}
+	end := a.near
+	if s.Far {
+		end = a.far
+	}
+	return Protocol{New: func(c *transports.Counters) Machine { return end(s, c) }, Reasons: a.reasons}
+}
+
+func def[T int | uint8](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
 }
 
 // Open opens a serial device. The error is one sentence that names it.

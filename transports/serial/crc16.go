@@ -29,3 +29,20 @@ func crc16(crc uint16, b []byte) uint16 {
 	}
 	return crc
 }
+
+// xmodem is CRC-16/XMODEM: the same polynomial, most significant bit first, beginning with 0.
+func xmodem(b []byte) (crc uint16) {
+	for _, c := range b {
+		crc ^= uint16(c) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ xmodemPoly
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return crc
+}
+
+const xmodemPoly = 0x1021

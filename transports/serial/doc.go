@@ -1,10 +1,12 @@
 // Package serial carries MQTT-SN over a serial line: a UART of the board, a USB adapter, a radio that behaves like a
-// cable. One line is one peer, whose Addr is the zero Addr; many devices share a line through a forwarder (MQTT-SN 1.2 §5.5).
+// cable, a radio that knows nodes. A line with framing raw or hdlc is one peer, whose Addr is the zero Addr; many devices share it through
+// a forwarder (MQTT-SN 1.2 §5.5). With slip and radiohead an Addr is a node.
 //
 // # Nouns
 //
-// A [Framing] is how messages stand in the stream of octets: «raw» or «hdlc». Its [Decoder] is a machine. A [Link] is a
-// line with a framing: [Open] opens a device through go.bug.st/serial, [FromStream] takes any stream, [OnPty] is the device's end
+// A [Framing] is how messages stand in the stream of octets: «raw» or «hdlc». Its [Decoder] is a machine. What is spoken on a line is a
+// [Machine]: a framing, a protocol with nodes and answers («slip», «radiohead»), or one of another package ([Config].Protocol). A [Link] is the shell
+// of a machine: [Open] opens a device through go.bug.st/serial, [FromStream] takes any stream, [OnPty] is the device's end
 // of a pseudo-terminal whose other end, a path, is there to be opened as a serial port.
 //
 // # Framings
@@ -16,7 +18,15 @@
 // hdlc puts 0x7E around each message, escapes 0x7E and 0x7D with 0x7D, and adds a CRC-16. It is back in step at the next frame
 // and delivers no damaged one; new devices should use it. See hdlc.go.
 //
-// Adding one is one file: a type that implements Framing and a line in the list of framing.go.
+// slip is the line of an Aquila bridge (altair-mqtt-sn-bridge, rfm-mqtt-sn-bridge), which passes messages on to nodes of two octets and tells how well it heard
+// them. One packet is with the bridge at a time: the next goes when it has answered, or after 5 s. Its settings and the pairing of nodes are left alone: what
+// asks for them is counted as ignored. See slip.go.
+//
+// radiohead is RH_Serial with RHReliableDatagram: packets between numbered nodes, acknowledged and repeated up to three times, no node waiting for another. What
+// is heard again because an acknowledgement was lost is delivered once. With NoAcks it is RHDatagram. See radiohead.go.
+//
+// Adding one is one file: a type that implements Framing, or a Machine for each end, and a line in the lists of framing.go. [Config].Far plays the far end:
+// the bridge or the nodes, for simulators and tests.
 //
 // # Silence
 //
@@ -26,8 +36,8 @@
 //
 // # Writing
 //
-// WriteFrames puts encoded frames into a queue bounded in octets and in frames. One goroutine, owned by the link and waited for by Close, writes
-// them no faster than the line carries them, so that what waits stands here, where it is counted and can be dropped, and not in the
+// WriteFrames gives frames to the machine, whose queue is bounded in octets and in frames. One goroutine, owned by the link and waited for by Close, writes
+// what the machine has next, acknowledgements first, no faster than the line carries them, so that what waits stands here, where it is counted and can be dropped, and not in the
 // kernel, where a close would wait for it: 4 KB at 9600 baud are over four seconds. A write never blocks, where the system allows it.
 //
 // # Unplugging

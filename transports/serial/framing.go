@@ -2,8 +2,11 @@ package serial
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"midge/transports"
 )
 
 // A Framing puts messages into a stream of octets.
@@ -36,7 +39,7 @@ type Lost struct {
 	GarbageBytes uint64 // octets that belong to no frame
 }
 
-// framings are the known ones, in the order in which people are told of them.
+// framings are those that carry messages and nothing else, in the order in which people are told of them.
 var framings = []struct {
 	name    string
 	framing Framing
@@ -45,16 +48,52 @@ var framings = []struct {
 	{"hdlc", hdlc{}},
 }
 
+// protocols are those that know nodes and answers, after them.
+var protocols = []addressed{
+	{"slip", newSlip, newSlipBridge, slipReasons, slipMTU, slipMTUMost},
+	{"radiohead", newRadioHead, newRadioHead, rhReasons, rhMTU, rhMTU},
+}
+
+// addressed is a framing with its own Machine at each end.
+type addressed struct {
+	name         string
+	near, far    func(settings, *transports.Counters) Machine
+	reasons      []string
+	mtu, mtuMost int // octets: unless configured, and at most
+}
+
 // Framings are the names of the known framings.
-func Framings() []string {
-	names := make([]string, len(framings))
-	for i, f := range framings {
-		names[i] = f.name
+func Framings() (names []string) {
+	for _, f := range framings {
+		names = append(names, f.name)
+	}
+	for _, p := range protocols {
+		names = append(names, p.name)
 	}
 	return names
 }
 
-// FramingByName finds a framing; "" is raw. The error names those that there are.
+// Addressed reports whether a framing carries the addresses of nodes, so that one line is many peers.
+func Addressed(framing string) bool { return addressedByName(framing) != nil }
+
+func addressedByName(name string) *addressed {
+	for i := range protocols {
+		if protocols[i].name == name {
+			return &protocols[i]
+		}
+	}
+	return nil
+}
+
+// CheckFraming returns an error for a name that is none of Framings; "" is raw.
+func CheckFraming(name string) error {
+	if name == "" || slices.Contains(Framings(), name) {
+		return nil
+	}
+	return fmt.Errorf("unknown serial framing %q; known are %s", name, strings.Join(Framings(), ", "))
+}
+
+// FramingByName finds a framing without addresses; "" is raw. The error names those that there are.
 func FramingByName(name string) (Framing, error) {
 	if name == "" {
 		name = "raw"
@@ -64,5 +103,8 @@ func FramingByName(name string) (Framing, error) {
 			return f.framing, nil
 		}
 	}
-	return nil, fmt.Errorf("unknown serial framing %q; known are %s", name, strings.Join(Framings(), ", "))
+	if err := CheckFraming(name); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("serial framing %s is more than a way to delimit messages", name)
 }

@@ -2,6 +2,7 @@ package serial
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,48 +18,52 @@ const (
 // readRoom is the octets of one read: what a line of 921,600 baud brings in 40 ms.
 const readRoom = 4096
 
-// A Link is a serial line as a transports.Link.
+// A Link is a serial line as a transports.Link: the shell of a Machine.
 type Link struct {
-	set      settings
+	device   string
+	gap      time.Duration
+	octet    time.Duration         // on the line; 0 = no pace
 	open     func() (*line, error) // nil: the stream cannot be had again
 	counters *transports.Counters
-
-	// The reader's own.
-	decoder Decoder
-	counted Lost // of decoder, already in counters
-	buf     [readRoom]byte
+	buf      [readRoom]byte // the reader's own
 
 	closing chan struct{} // closed when Close begins
 	giveUp  chan struct{} // closed when Close waits no longer for what is queued
 	written chan struct{} // closed when the writer has ended
-	queued  chan struct{} // one slot: the queue has something
+	queued  chan struct{} // one slot: the machine has something to write, or something is due earlier than the writer knows
 	once    sync.Once
 
-	mu     sync.Mutex
-	line   *line  // nil while the device is away
-	why    string // when line is nil
-	wasUp  bool   // the device has been there once
-	failed error  // of a stream that cannot be had again
-	closed bool
-	out    queue
-	places parking // occupied while the device is away
+	mu      sync.Mutex
+	machine Machine
+	line    *line  // nil while the device is away
+	why     string // when line is nil
+	wasUp   bool   // the device has been there once
+	failed  error  // of a stream that cannot be had again
+	closed  bool
+	timer   time.Time // for which the writer waits; zero = it waits for none
+	places  parking   // occupied while the device is away
 }
 
 var _ transports.Link = (*Link)(nil)
 
+// reasons are those for which any link on a line counts.
+var reasons = []string{transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonCRC,
+	transports.ReasonMalformed, transports.ReasonGarbageBytes, transports.ReasonDown, transports.ReasonReopen}
+
 // newLink starts with a line, or without one because of why.
 func newLink(s settings, open func() (*line, error), ln *line, why error) *Link {
 	l := &Link{
-		set: s, open: open,
-		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonCRC,
-			transports.ReasonMalformed, transports.ReasonGarbageBytes, transports.ReasonDown, transports.ReasonReopen),
-		decoder: s.framing.NewDecoder(s.MTU, s.Gap),
-		closing: make(chan struct{}), giveUp: make(chan struct{}), written: make(chan struct{}), queued: make(chan struct{}, 1),
-		out: newQueue(s.octet, s.MTU), line: ln, wasUp: ln != nil,
+		device: s.Device, gap: s.Gap, octet: s.octet, open: open,
+		counters: transports.NewCounters(slices.Concat(reasons, s.protocol.Reasons)...),
+		closing:  make(chan struct{}), giveUp: make(chan struct{}), written: make(chan struct{}), queued: make(chan struct{}, 1),
+		line: ln, wasUp: ln != nil,
 	}
+	l.machine = s.protocol.New(l.counters)
 	if ln == nil {
 		l.why = why.Error()
 		l.places.occupy()
+	} else {
+		l.machine.Begin(time.Now())
 	}
 	go l.write()
 	return l
@@ -72,16 +77,21 @@ func (l *Link) ReadFrames(frames []transports.Frame) (int, error) {
 	for {
 		l.mu.Lock()
 		ln, failed, closed := l.line, l.failed, l.closed
+		n, patience := 0, time.Duration(-1)
+		if !closed {
+			if n = l.decoded(frames); l.machine.Partial() {
+				patience = l.gap
+			}
+			l.prod() // what arrived may want an answer
+		}
 		l.mu.Unlock()
-		if closed {
-			return 0, transports.ErrClosed
-		}
-		if n := l.decoded(frames); n > 0 {
-			return n, nil
-		}
 		switch {
+		case closed:
+			return 0, transports.ErrClosed
+		case n > 0:
+			return n, nil
 		case ln != nil:
-			l.read(ln)
+			l.read(ln, patience)
 		case failed != nil:
 			return 0, failed
 		default:
@@ -90,56 +100,57 @@ func (l *Link) ReadFrames(frames []transports.Frame) (int, error) {
 	}
 }
 
-// decoded moves messages from the decoder to the caller.
+// decoded moves messages from the machine to the caller. l.mu is held.
 func (l *Link) decoded(frames []transports.Frame) (n int) {
 	octets := 0
 	for n < len(frames) {
-		m := l.decoder.Next()
-		if m == nil {
+		f, ok := l.machine.Next()
+		if !ok {
 			break
 		}
-		if len(m) > cap(frames[n].Data) {
+		if len(f.Data) > cap(frames[n].Data) {
 			l.counters.Count(transports.ReasonOversize, 1)
 			continue
 		}
-		frames[n] = transports.Frame{Data: append(frames[n].Data[:0], m...)}
-		octets += len(m)
+		f.Data = append(frames[n].Data[:0], f.Data...)
+		frames[n] = f
+		octets += len(f.Data)
 		n++
 	}
-	l.countLost()
 	l.counters.Received(n, uint64(octets))
 	return n
 }
 
-func (l *Link) countLost() {
-	now := l.decoder.Lost()
-	l.counters.Count(transports.ReasonCRC, now.CRC-l.counted.CRC)
-	l.counters.Count(transports.ReasonMalformed, now.Malformed-l.counted.Malformed)
-	l.counters.Count(transports.ReasonOversize, now.Oversize-l.counted.Oversize)
-	l.counters.Count(transports.ReasonGarbageBytes, now.GarbageBytes-l.counted.GarbageBytes)
-	l.counted = now
-}
-
-// read takes what the line brings into the decoder, or the silence on it.
-func (l *Link) read(ln *line) {
-	patience := time.Duration(-1)
-	if l.decoder.Partial() {
-		patience = l.set.Gap
-	}
+// read takes what the line brings into the machine, or the silence on it.
+func (l *Link) read(ln *line, patience time.Duration) {
 	ln.wait(patience)
 	began := time.Now()
 	n, err := ln.Read(l.buf[:])
 	now := time.Now()
-	if n == 0 || !ln.timed && now.Sub(began) >= l.set.Gap {
-		l.decoder.Feed(now, nil)
+	l.mu.Lock()
+	if l.line == ln { // else the writer has found it gone
+		if n == 0 || !ln.timed && now.Sub(began) >= l.gap {
+			l.machine.Feed(now, nil)
+		}
+		if n > 0 {
+			l.machine.Feed(now, l.buf[:n])
+		}
 	}
-	if n > 0 {
-		l.decoder.Feed(now, l.buf[:n])
-	}
+	l.mu.Unlock()
 	if err != nil {
 		l.lose(ln, err)
-		l.decoder = l.set.framing.NewDecoder(l.set.MTU, l.set.Gap)
-		l.counted = Lost{}
+	}
+}
+
+// prod wakes the writer if the machine has something for it before the time for which it waits. l.mu is held.
+func (l *Link) prod() {
+	at, ok := l.machine.Deadline()
+	if !ok || !l.timer.IsZero() && !at.Before(l.timer) {
+		return
+	}
+	select {
+	case l.queued <- struct{}{}:
+	default:
 	}
 }
 
@@ -152,14 +163,14 @@ func (l *Link) lose(ln *line, err error) {
 		return
 	}
 	l.line = nil
-	l.why = fmt.Sprintf("serial device %s has gone: %s", l.set.Device, goneBecause(err))
+	l.why = fmt.Sprintf("serial device %s has gone: %s", l.device, goneBecause(err))
 	switch {
 	case l.open == nil:
-		l.failed = fmt.Errorf("serial device %s has gone: %w", l.set.Device, err)
+		l.failed = fmt.Errorf("serial device %s has gone: %w", l.device, err)
 	case !l.closed:
 		l.places.occupy()
 	}
-	l.counters.Count(transports.ReasonDown, uint64(l.out.clear()))
+	l.counters.Count(transports.ReasonDown, uint64(l.machine.End()))
 }
 
 // reopen waits for the device and opens it, or returns because the link closes.
@@ -198,14 +209,20 @@ func (l *Link) adopt(ln *line, err error) bool {
 		l.counters.Count(transports.ReasonReopen, 1)
 	}
 	l.line, l.wasUp = ln, true
+	l.machine.Begin(time.Now())
+	l.prod()
 	return true
 }
 
-// MTU is the longest message, 1,024 octets unless the configuration says otherwise.
-func (l *Link) MTU() int { return l.set.MTU }
+// MTU is the longest message that the line carries now.
+func (l *Link) MTU() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.machine.MTU()
+}
 
-// FormatAddr is the device's path: there is one peer on a line.
-func (l *Link) FormatAddr(transports.Addr) string { return l.set.Device }
+// FormatAddr is for people: the device's path where there is one peer on a line.
+func (l *Link) FormatAddr(a transports.Addr) string { return l.machine.FormatAddr(a) }
 
 // Stats returns the link's figures.
 func (l *Link) Stats() transports.Stats {
@@ -218,7 +235,8 @@ func (l *Link) Stats() transports.Stats {
 	case l.line == nil:
 		s.Why = l.why
 	default:
-		s.Up = true
+		s.Why = l.machine.Down()
+		s.Up = s.Why == ""
 	}
 	return s
 }
@@ -228,6 +246,7 @@ func (l *Link) Close() error {
 	l.once.Do(func() {
 		l.mu.Lock()
 		l.closed = true
+		l.machine.Flush()
 		l.mu.Unlock()
 		close(l.closing)
 		grace := time.AfterFunc(closeGrace, func() { close(l.giveUp) })

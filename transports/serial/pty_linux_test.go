@@ -21,11 +21,12 @@ func TestConforms(t *testing.T) {
 	for _, framing := range Framings() {
 		t.Run(framing, func(t *testing.T) {
 			linktest.Conformance(t, func(t *testing.T) (transports.Link, func() transports.Link) {
-				device, path, err := OnPty(Config{Framing: framing, MTU: 2000})
+				mtu := map[string]int{"raw": 2000, "hdlc": 2000, "slip": slipMTUMost}[framing]
+				device, path, err := OnPty(Config{Framing: framing, MTU: mtu, Far: true})
 				if err != nil {
 					t.Fatal(err)
 				}
-				gateway := openLine(t, Config{Device: path, Baud: fast, Framing: framing, MTU: 2000})
+				gateway := openLine(t, Config{Device: path, Baud: fast, Framing: framing, MTU: mtu})
 				return gateway, func() transports.Link { return device }
 			})
 		})

@@ -17,65 +17,81 @@ const (
 	retryLeast = time.Millisecond
 )
 
-// WriteFrames queues frames. A broadcast is a frame like any other: everybody in reach is one peer.
+// WriteFrames queues frames.
 func (l *Link) WriteFrames(frames []transports.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return
 	}
+	now := time.Now()
+	mtu := l.machine.MTU()
 	for i := range frames {
-		m := frames[i].Data
+		f := &frames[i]
 		switch {
-		case len(m) == 0 || len(m) > l.set.MTU:
+		case len(f.Data) == 0 || len(f.Data) > mtu:
 			l.counters.Count(transports.ReasonOversize, 1)
 		case l.line == nil:
 			l.counters.Count(transports.ReasonDown, 1)
-		case !l.out.push(l.set.framing, m):
-			l.counters.Count(transports.ReasonQueueFull, 1)
-		}
-	}
-	if len(l.out.frames) > 0 {
-		select {
-		case l.queued <- struct{}{}:
 		default:
+			if drop := l.machine.Send(now, f); drop != "" {
+				l.counters.Count(drop, 1)
+			}
 		}
 	}
+	l.prod()
 }
 
-// write is the writer's goroutine. It ends when the link closes and the queue is empty, or Close gives it up.
+// write is the writer's goroutine. It ends when the link closes and nothing is queued, or Close gives that up. The line's pace is kept before a
+// packet is asked for, so that the machine chooses late, what is urgent first.
 func (l *Link) write() {
 	defer close(l.written)
-	pace := pacer{octet: l.set.octet}
+	pace := pacer{octet: l.octet}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	var buf []byte
-	for {
+	for l.pause(pace.wait(time.Now())) {
+		now := time.Now()
 		l.mu.Lock()
 		ln, closed := l.line, l.closed
-		encoded, message, ok := l.out.pop(buf[:0])
+		message, ok := 0, false
+		l.timer = time.Time{}
+		if ln != nil {
+			if buf, message, ok = l.machine.Output(now, buf[:0]); !ok {
+				l.timer, _ = l.machine.Deadline()
+			}
+		}
+		wait := l.timer
 		l.mu.Unlock()
-		buf = encoded
 		switch {
-		case ok && ln != nil:
-			l.writeFrame(ln, &pace, encoded, message)
-			continue
-		case ok: // the device went away after this frame was queued
-			l.counters.Count(transports.ReasonDown, 1)
+		case ok:
+			l.writePacket(ln, &pace, buf, message)
 			continue
 		case closed:
 			return
 		}
+		var due <-chan time.Time
+		if !wait.IsZero() {
+			timer.Reset(max(wait.Sub(now), retryLeast))
+			due = timer.C
+		}
 		select {
 		case <-l.closing:
 		case <-l.queued:
+		case <-due:
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counters.Count(transports.ReasonSend, uint64(l.machine.End()))
 }
 
-// writeFrame writes one frame at the line's pace and counts what became of it.
-func (l *Link) writeFrame(ln *line, pace *pacer, encoded []byte, message int) {
-	if !l.pause(pace.wait(time.Now())) {
-		l.counters.Count(transports.ReasonSend, 1)
-		return
+// writePacket writes one packet and counts what became of the frame in it.
+func (l *Link) writePacket(ln *line, pace *pacer, encoded []byte, message int) {
+	count := func(reason string) {
+		if message > 0 {
+			l.counters.Count(reason, 1)
+		}
 	}
 	progress := time.Now()
 	for rest := encoded; len(rest) > 0; {
@@ -89,17 +105,19 @@ func (l *Link) writeFrame(ln *line, pace *pacer, encoded []byte, message int) {
 		case len(rest) == 0:
 		case err == nil && n > 0, errors.Is(err, syscall.EINTR):
 		case err == nil || errors.Is(err, syscall.EAGAIN):
-			if now.Sub(progress) >= stuckAfter || !l.pause(max(retryLeast, 16*l.set.octet)) {
-				l.counters.Count(transports.ReasonSend, 1)
+			if now.Sub(progress) >= stuckAfter || !l.pause(max(retryLeast, 16*l.octet)) {
+				count(transports.ReasonSend)
 				return
 			}
 		default:
-			l.counters.Count(transports.ReasonDown, 1)
+			count(transports.ReasonDown)
 			l.lose(ln, err) // wakes the reader, which opens it again
 			return
 		}
 	}
-	l.counters.Sent(1, uint64(message))
+	if message > 0 {
+		l.counters.Sent(1, uint64(message))
+	}
 }
 
 // pause waits; false when Close gives the queue up.

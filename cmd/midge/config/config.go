@@ -84,7 +84,10 @@ type Link struct {
 
 	Device  string `toml:"device"`  // serial: path of the port
 	Baud    int    `toml:"baud"`    // serial: bits a second
-	Framing string `toml:"framing"` // serial: one of Framings; this version serves raw and hdlc
+	Framing string `toml:"framing"` // serial: one of Framings
+
+	NodeAddress int  `toml:"node_address"` // serial with framing radiohead: the gateway's own address, 1 to 254
+	NodeAcks    bool `toml:"node_acks"`    // serial with framing radiohead: frames are acknowledged both ways
 
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
@@ -150,7 +153,7 @@ var (
 // What of the lists above this version does.
 var (
 	linksServed    = []string{"udp", "serial"}
-	framingsServed = []string{"raw", "hdlc"}
+	framingsServed = Framings
 )
 
 // Default is the configuration of an empty file, and what config.toml in the repository shows.
@@ -182,6 +185,8 @@ func (l *Listener) setDefaults() { l.Type, l.TLSVersion, l.Mode = "tcp", "1.2", 
 func (l *Link) setDefaults() {
 	l.Baud = 115200
 	l.Framing = "raw"
+	l.NodeAddress = 1
+	l.NodeAcks = true
 	l.RetryInterval = Duration{10 * time.Second}
 	l.RetryCount = 4
 	l.IdleLimit = Duration{24 * time.Hour}

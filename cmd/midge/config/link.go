@@ -34,7 +34,7 @@ func (v checker) links() {
 const mtuLeast = 32
 
 func (v checker) udp(at string, l Link) {
-	v.foreign(at, "serial", "udp", "device", "baud", "framing")
+	v.foreign(at, "serial", "udp", "device", "baud", "framing", "node_address", "node_acks")
 	if l.MTU != 0 {
 		v.number(at+".mtu", l.MTU, mtuLeast, 65507)
 	}
@@ -71,9 +71,16 @@ func (v checker) serial(at string, l Link) {
 	v.number(at+".baud", l.Baud, 50, 4_000_000)
 	v.servedOf(at+".framing", l.Framing, Framings, framingsServed)
 	if l.MTU != 0 {
-		v.number(at+".mtu", l.MTU, mtuLeast, 65535)
+		v.number(at+".mtu", l.MTU, mtuLeast, mtuMost[l.Framing])
+	}
+	v.number(at+".node_address", l.NodeAddress, 1, 254)
+	if l.Framing != "radiohead" && (l.NodeAddress != 1 || !l.NodeAcks) {
+		v.addf(at+".framing", `[link] node_address and node_acks are for framing = "radiohead"; this one has framing = %q`, l.Framing)
 	}
 }
+
+// mtuMost is the longest message that a framing can carry, in octets.
+var mtuMost = map[string]int{"raw": 65535, "hdlc": 65535, "slip": 246, "radiohead": 60}
 
 // foreign refuses keys of another link type: they would have no effect. Only a file tells what was written.
 func (v checker) foreign(at, owner, is string, keys ...string) {

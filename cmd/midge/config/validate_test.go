@@ -92,8 +92,10 @@ func TestValidation(t *testing.T) {
 			`config.toml:5: [link] groups are heard by the whole network; write public = true beside them if that is meant`}},
 		{"serial without a device", serial, []string{
 			`config.toml:1: [link] of type serial has no device; write for example device = "/dev/ttyUSB0"`}},
-		{"framing to come", serial + "device = \"d\"\nframing = \"slip\"", []string{
-			`config.toml:5: [link] framing = "slip" is not served by this version yet; it serves raw and hdlc`}},
+		{"node address without radiohead", serial + "device = \"d\"\nframing = \"slip\"\nnode_address = 3", []string{
+			`config.toml:5: [link] node_address and node_acks are for framing = "radiohead"; this one has framing = "slip"`}},
+		{"longer than RadioHead carries", serial + "device = \"d\"\nframing = \"radiohead\"\nmtu = 100\nnode_address = 255", []string{
+			`config.toml:6: [link] mtu = 100 is out of range; it goes from 32 to 60`, `config.toml:7: [link] node_address = 255 is out of range; it goes from 1 to 254`}},
 		{"unknown framing", serial + "device = \"d\"\nframing = \"hldc\"", []string{
 			`config.toml:5: [link] framing = "hldc" is unknown; did you mean "hdlc"?`}},
 		{"serial ranges", serial + "device = \"d\"\nbaud = 0\nmtu = 3\nretry_interval = \"1ms\"\nretry_count = -1", []string{

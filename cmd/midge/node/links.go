@@ -98,7 +98,8 @@ func (n *Node) link(l config.Link, who string) error {
 func openLink(l config.Link) (transports.Link, error) {
 	if l.Type == "serial" {
 		// A box is switched on before its adapter is there, or while it is unplugged: that must not keep the rest from starting.
-		return serial.Open(serial.Config{Device: l.Device, Baud: l.Baud, Framing: l.Framing, MTU: l.MTU, WaitForDevice: true})
+		return serial.Open(serial.Config{Device: l.Device, Baud: l.Baud, Framing: l.Framing, MTU: l.MTU,
+			Node: uint8(l.NodeAddress), NoAcks: !l.NodeAcks, WaitForDevice: true})
 	}
 	return udp.Listen(udp.Config{Address: l.Address, Groups: l.Groups, MTU: l.MTU})
 }
