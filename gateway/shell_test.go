@@ -73,8 +73,12 @@ func (s *served) station() *station {
 
 // say sends one packet and waits until everything has come to rest.
 func (d *station) say(p mqttsn.Packet) {
-	d.end.WriteFrames([]transports.Frame{{Data: p.Append(nil)}})
+	d.send(p)
 	synctest.Wait()
+}
+
+func (d *station) send(p mqttsn.Packet) {
+	d.end.WriteFrames([]transports.Frame{{Data: p.Append(nil)}})
 }
 
 // want checks all that has come since.
