@@ -211,3 +211,22 @@ func TestImportedCertificatesAndListeners(t *testing.T) {
 	life("midge")
 	ours.stop()
 }
+
+// TestImportOfNothingKnown: what cannot be imported at all is one sentence and a status, and prints no configuration.
+func TestImportOfNothingKnown(t *testing.T) {
+	for name, row := range map[string]struct{ text, want string }{
+		"letter.txt": {"Dear Sir or Madam,\n", "midge: letter.txt: is neither a mosquitto.conf nor a list of predefined topics of the Paho MQTT-SN gateway, bisquitt or EMQX\n"},
+		"":           {"", "midge: read the file to import: stat nowhere.conf: no such file or directory\n"},
+	} {
+		dir, file := t.TempDir(), "nowhere.conf"
+		if name != "" {
+			file = name
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(row.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, wrong, status := midge(t, dir, "import", file); out != "" || wrong != row.want || status != 1 {
+			t.Errorf("midge import %s says %q with status 1, not %q %q with %d", file, row.want, out, wrong, status)
+		}
+	}
+}
