@@ -154,6 +154,10 @@ use_identity_as_username true
 tls_version tlsv1.2
 acl_file %[3]s/members
 
+listener 0 %[3]s/mqtt.sock
+allow_anonymous true
+acl_file %[3]s/guests
+
 user root
 log_dest stderr
 `
@@ -187,6 +191,9 @@ func TestImportedCertificatesAndListeners(t *testing.T) {
 			t.Errorf("%s refuses a client without a certificate: %s", whose, out)
 		}
 		publish(t, guests, "-t", "board/1", "-m", "guests may not", "-q", "1")
+		if out, err := run(t, "mosquitto_pub", "--unix", dir+"/mqtt.sock", "-t", "board/1", "-m", "nor here", "-q", "1"); err != nil {
+			t.Fatalf("%s listens on a Unix socket: %v: %s", whose, err, out)
+		}
 		if out, err := run(t, "mosquitto_pub", tls(valve, "-t", "board/1", "-m", whose)...); err != nil {
 			t.Fatalf("%s takes a member's certificate: %v: %s", whose, err, out)
 		}
@@ -199,7 +206,7 @@ func TestImportedCertificatesAndListeners(t *testing.T) {
 	theirs.stop()
 
 	toml, report, status := midge(t, dir, "import", "mosquitto.conf")
-	if want := "mosquitto.conf:18: user: set \"User=\" in the systemd unit; Midge does not change its user\nmidge: 1 not carried over from this mosquitto.conf\n"; status != 0 || report != want {
+	if want := "mosquitto.conf:22: user: set \"User=\" in the systemd unit; Midge does not change its user\nmidge: 1 not carried over from this mosquitto.conf\n"; status != 0 || report != want {
 		t.Fatalf("the configuration is imported but for one line:\n%sbut the report is\n%s", want, report)
 	}
 	path := filepath.Join(dir, "config.toml")

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -120,7 +121,13 @@ func mountPoint(c *conf, at *cursor, d directive) {
 }
 
 func websocketsOrigin(c *conf, at *cursor, d directive) {
-	if v, ok := c.text(d); ok && !slices.Contains(at.listener.origins, v) {
+	v, ok := c.text(d)
+	u, err := url.Parse(v)
+	switch {
+	case !ok:
+	case err != nil || u.Scheme == "" || u.Host == "" || v != u.Scheme+"://"+u.Host:
+		c.wrong(d, fmt.Sprintf("%q is no origin of a page, such as https://example.com", v))
+	case !slices.Contains(at.listener.origins, v):
 		at.listener.origins = append(at.listener.origins, v)
 	}
 }
