@@ -125,8 +125,11 @@ func protocol(c *conf, at *cursor, d directive) {
 	}
 }
 
-// address is host:port as Midge writes it.
-func (l *listener) address() string {
+// place is the address as Midge writes it: host:port, or the path of the socket.
+func (l *listener) place() string {
+	if l.socket != "" {
+		return l.socket
+	}
 	return net.JoinHostPort(strings.Trim(l.host, "[]"), strconv.Itoa(l.port))
 }
 
