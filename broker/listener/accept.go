@@ -137,9 +137,11 @@ func (a *acceptor) prepare(c *conn, raw net.Conn) {
 func (c *conn) unwrap(raw net.Conn) (nc net.Conn, why refusal, err error) {
 	nc = raw
 	if c.policy.TLS != nil {
-		if nc, c.identity, why, err = c.policy.secure(c.ctx, nc); err != nil {
+		t, user, why, err := c.policy.secure(c.ctx, nc)
+		if err != nil {
 			return nil, why, err
 		}
+		nc, c.identity, c.shown = t, user, t.ConnectionState().PeerCertificates
 	}
 	if c.policy.WebSocket != nil {
 		if nc, err = c.policy.WebSocket.upgrade(nc); err != nil {

@@ -2,6 +2,7 @@ package listener
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -41,7 +42,8 @@ type conn struct {
 	ctx      context.Context
 	wire     wire
 	peer     net.Addr
-	identity string // the user name that the transport vouches for, from a verified client certificate; "" = none
+	identity string              // the user name that the transport vouches for, from a verified client certificate; "" = none
+	shown    []*x509.Certificate // by the client
 
 	// Owned by the reader.
 	session   *broker.Session // nil before CONNECT

@@ -130,6 +130,15 @@ func (s *Server) Review() (gone int) {
 	return gone
 }
 
+// trusted reports whether the client's certificate would do under the policy that its listener has by now.
+func (c *conn) trusted() bool {
+	if c.listener == nil {
+		return true
+	}
+	p := c.listener.Policy()
+	return p == c.policy || p.TLS == nil || p.TLS.trusts(time.Now(), c.shown) == nil
+}
+
 // standing is the client's session and how it came in; nil before its CONNECT is accepted.
 func (c *conn) standing() (*broker.Session, *Verdict) {
 	c.amu.Lock()
@@ -140,7 +149,7 @@ func (c *conn) standing() (*broker.Session, *Verdict) {
 // judge reports whether the client may stay, and gives it its access if so.
 func (c *conn) judge(session *broker.Session, v *Verdict) bool {
 	auth := c.policy.Auth
-	if !auth.Stays(v) {
+	if !auth.Stays(v) || !c.trusted() {
 		return false
 	}
 	if _, open := auth.(everyone); !open {

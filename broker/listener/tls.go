@@ -29,6 +29,7 @@ type TLS struct {
 	files  TLSFiles
 	config *tls.Config
 	expiry time.Time
+	lists  revocations // nil: none
 }
 
 // LoadTLS reads the files. The error names the one that is wrong.
@@ -52,13 +53,31 @@ func LoadTLS(f TLSFiles) (*TLS, error) {
 	if f.CRLFile == "" {
 		return t, nil
 	}
-	lists, err := loadRevocations(f.CRLFile, authorities)
-	if err != nil {
+	if t.lists, err = loadRevocations(f.CRLFile, authorities); err != nil {
 		return nil, err
 	}
 	// VerifyConnection is asked for resumed sessions too, VerifyPeerCertificate would not be.
-	t.config.VerifyConnection = func(s tls.ConnectionState) error { return lists.check(time.Now(), s.VerifiedChains) }
+	t.config.VerifyConnection = func(s tls.ConnectionState) error { return t.lists.check(time.Now(), s.VerifiedChains) }
 	return t, nil
+}
+
+// trusts tells why a client that is connected would not be let in now, by the certificates that it showed.
+func (t *TLS) trusts(now time.Time, shown []*x509.Certificate) error {
+	switch {
+	case t.config.ClientCAs == nil:
+		return nil
+	case len(shown) == 0:
+		return errors.New("the client has shown no certificate")
+	}
+	others := x509.NewCertPool()
+	for _, c := range shown[1:] {
+		others.AddCert(c)
+	}
+	chains, err := shown[0].Verify(x509.VerifyOptions{Roots: t.config.ClientCAs, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil || t.lists == nil {
+		return err
+	}
+	return t.lists.check(now, chains)
 }
 
 // Again reads the same files. Sessions of t are not resumed by what it returns: whoever had one shows his certificate again.
@@ -132,8 +151,8 @@ func loadCertificates(name string) (certs []*x509.Certificate, err error) {
 }
 
 // secure makes a TLS connection of nc. Its deadline is nc's; it is closed when ctx ends. The user name is "" unless the policy asks for it.
-func (p *Policy) secure(ctx context.Context, nc net.Conn) (secured net.Conn, user string, why refusal, err error) {
-	t := tls.Server(nc, p.TLS.config)
+func (p *Policy) secure(ctx context.Context, nc net.Conn) (t *tls.Conn, user string, why refusal, err error) {
+	t = tls.Server(nc, p.TLS.config)
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, "", refusedHandshake, err
 	}

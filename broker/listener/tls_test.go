@@ -203,12 +203,22 @@ func TestRevocation(t *testing.T) {
 	session.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	before := s.wantIn("before it is revoked a certificate comes in", session)
 	s.reload("a list is read while the listener is served", func(f *TLSFiles) { f.CRLFile = s.ca.Revoke("crl", []certtest.Pair{bad}) })
-	s.wantIn("then one that is not on it still comes in", s.client(good))
+	stays := s.wantIn("then one that is not on it still comes in", s.client(good))
 	s.wantRefused("one that is on it does not", s.client(bad), "tls_handshake", "is revoked")
 	s.wantRefused("even if it had a session to resume", session, "tls_handshake", "is revoked")
 	before.Write(mqtt.AppendPingreq(nil))
 	if p, err := readPacket(before); err != nil || p[0] != 0xD0 {
 		t.Errorf("a connection that stands is not touched: got % x, %v", p, err)
+	}
+	if n := s.server.Review(); n != 1 {
+		t.Errorf("until it is asked who may stay: then %d goes, not 1", n)
+	}
+	if p, err := readPacket(before); err == nil && p[0] != 0xE0 {
+		t.Errorf("who may not is disconnected: got % x", p)
+	}
+	stays.Write(mqtt.AppendPingreq(nil))
+	if p, err := readPacket(stays); err != nil || p[0] != 0xD0 {
+		t.Errorf("who may is not: got % x, %v", p, err)
 	}
 	s.reload("a list may go out of date", func(f *TLSFiles) {
 		f.CRLFile = s.ca.Revoke("crl", nil, func(l *x509.RevocationList) { l.NextUpdate = time.Now().Add(-time.Minute) })
