@@ -62,6 +62,7 @@ var drivers = map[string]string{
 	"github.com/prometheus/client_golang": "cmd/midge/status",
 	"go.yaml.in/yaml":                     "cmd/midge/importer",
 	"github.com/alecthomas/kong":          "cmd/midge",
+	"github.com/xdg-go/scram":             "broker/auth",
 	"github.com/coder/websocket":          "broker/listener",
 	"github.com/coreos/go-systemd":        "cmd/midge/systemd",
 }

@@ -15,6 +15,7 @@ type Passwords struct {
 	records map[string]*record
 	dummy   *record // of the commonest cost; nil when there are no records
 	gate    *gate
+	scram   scramFile
 }
 
 // LoadPasswords reads the password file at path.
@@ -40,8 +41,7 @@ func ParsePasswords(name string, r io.Reader) (*Passwords, error) {
 		if !ok {
 			return
 		}
-		hash, _, _ := strings.Cut(secret, ":")
-		rec, err := parseRecord(trim(hash))
+		rec, err := parseRecord(hashOf(secret))
 		switch before, twice := first[user]; {
 		case ValidUser(user) != nil:
 			src.addf("%v", ValidUser(user))
@@ -61,7 +61,18 @@ func ParsePasswords(name string, r io.Reader) (*Passwords, error) {
 		return nil, err
 	}
 	p.dummy = dummyOf(inOrder)
+	p.scram = newScramFile(inOrder)
 	return p, nil
+}
+
+// hashOf is what stands behind the user's name without what follows another ':'. A SCRAM record has two in it.
+func hashOf(secret string) string {
+	fields := strings.Split(secret, ":")
+	n := 1
+	if strings.HasPrefix(secret, scramPrefix) {
+		n = min(3, len(fields))
+	}
+	return trim(strings.Join(fields[:n], ":"))
 }
 
 // Len is the number of users.

@@ -113,8 +113,8 @@ func TestFaultsOfAPasswordFile(t *testing.T) {
 		{strings.Repeat("u", 65536) + ":" + good, "the user name is longer than 65535 bytes"},
 		{"bob:", `user "bob": there is no hash behind ':'`},
 		{"bob:secret", `user "bob": what stands behind ':' is no hash: if it is a password, hash the file with midge passwd -U`},
-		{"bob:$5$a$b", `user "bob": the hash is of the unknown kind "$5$": there are $6$, $7$ and $argon2id$`},
-		{"bob:$argon2i$v=19$m=8,t=1,p=1$a$b", `user "bob": the hash is of the unknown kind "$argon2i$": there are $6$, $7$ and $argon2id$`},
+		{"bob:$5$a$b", `user "bob": the hash is of the unknown kind "$5$": there are $6$, $7$, $argon2id$ and SCRAM-SHA-256$`},
+		{"bob:$argon2i$v=19$m=8,t=1,p=1$a$b", `user "bob": the hash is of the unknown kind "$argon2i$": there are $6$, $7$, $argon2id$ and SCRAM-SHA-256$`},
 		{"bob:$6$" + salt12, `user "bob": the hash is not of the form $6$salt$hash`},
 		{"bob:$6$***$" + digest, `user "bob": the salt is not valid base64`},
 		{"bob:$6$AAAA$" + digest, `user "bob": the salt has 3 bytes: from 8 to 64 are possible`},
@@ -189,7 +189,7 @@ func TestEncodedPasswordsVerify(t *testing.T) {
 			t.Errorf("%d iterations are refused: %v", iterations, err)
 		}
 	}
-	if _, err := Encode("md5", 0, nil); err == nil || err.Error() != `unknown kind of hash "md5": there are argon2id, sha512-pbkdf2 and sha512` {
+	if _, err := Encode("md5", 0, nil); err == nil || err.Error() != `unknown kind of hash "md5": there are argon2id, sha512-pbkdf2, sha512 and scram-sha-256` {
 		t.Errorf("an unknown kind is refused: %v", err)
 	}
 }

@@ -23,18 +23,23 @@ const (
 	PBKDF2 Kind = "sha512-pbkdf2"
 	// Argon2id is "$argon2id$v=19$m=KiB,t=passes,p=lanes$salt$hash" (RFC 9106). Mosquitto 2.1 reads it if built with it.
 	Argon2id Kind = "argon2id"
+	// SCRAM is "SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey" (RFC 5803): the user can log in by enhanced authentication, the password never on its way, and by
+	// password too. Mosquitto does not read it.
+	SCRAM Kind = "scram-sha-256"
 )
 
 // What new hashes are made with.
 const (
 	// IterationsDefault is that of Mosquitto 2.1 for PBKDF2; 2.0 had 101.
 	IterationsDefault = 1000
-	newSaltLegacy     = 12 // bytes; Mosquitto 2.0 reads no other length
-	newSalt           = 16 // bytes, as RFC 9106 §3.1 recommends for passwords
-	newMemoryKiB      = 19 << 10
-	newPasses         = 2
-	newLanes          = 1
-	newHash           = 32 // bytes
+	// ScramIterations is the least that RFC 7677 §4 allows, and the default: it is the device that computes them.
+	ScramIterations = 4096
+	newSaltLegacy   = 12 // bytes; Mosquitto 2.0 reads no other length
+	newSalt         = 16 // bytes, as RFC 9106 §3.1 recommends for passwords
+	newMemoryKiB    = 19 << 10
+	newPasses       = 2
+	newLanes        = 1
+	newHash         = 32 // bytes
 )
 
 // Bounds of what a record may ask for. A file is trusted to be its owner's, but a slip in it must not stop the box.
@@ -53,13 +58,14 @@ const (
 type record struct {
 	text string // as it stands in the file
 	cost
-	salt, hash []byte
+	salt, hash []byte // SCRAM: hash is the StoredKey
+	serverKey  []byte // SCRAM
 }
 
 // cost is what decides how long a verification takes; records of equal cost cannot be told apart by time.
 type cost struct {
 	kind       Kind
-	iterations int    // PBKDF2
+	iterations int    // PBKDF2 and SCRAM
 	memoryKiB  uint32 // Argon2, as are the following
 	passes     uint32
 	lanes      uint8
@@ -67,8 +73,11 @@ type cost struct {
 }
 
 // Encode hashes the password with fresh random salt and returns what stands after ':' in a password file. iterations counts for PBKDF2
-// alone, 0 means [IterationsDefault].
+// and SCRAM alone, 0 means [IterationsDefault] and [ScramIterations].
 func Encode(kind Kind, iterations int, password []byte) (string, error) {
+	if kind == SCRAM {
+		return encodeScram(iterations, password)
+	}
 	if iterations == 0 {
 		iterations = IterationsDefault
 	}
@@ -84,7 +93,7 @@ func Encode(kind Kind, iterations int, password []byte) (string, error) {
 		r.cost = cost{kind: kind, memoryKiB: newMemoryKiB, passes: newPasses, lanes: newLanes, hashBytes: newHash}
 		r.salt = make([]byte, newSalt)
 	default:
-		return "", fmt.Errorf("unknown kind of hash %q: there are %s, %s and %s", string(kind), Argon2id, PBKDF2, SHA512)
+		return "", fmt.Errorf("unknown kind of hash %q: there are %s, %s, %s and %s", string(kind), Argon2id, PBKDF2, SHA512, SCRAM)
 	}
 	rand.Read(r.salt)
 	r.hash = r.derive(password)
@@ -116,6 +125,8 @@ func (r *record) derive(password []byte) []byte {
 			return nil // FIPS 140-only mode with a short salt: equal to no hash
 		}
 		return hash
+	case SCRAM:
+		return scramKeys(password, r.salt, r.iterations).StoredKey
 	}
 	return argon2.IDKey(password, r.salt, r.passes, r.memoryKiB, r.lanes, uint32(r.hashBytes))
 }
@@ -130,6 +141,10 @@ func parseRecord(text string) (*record, error) {
 	if text == "" {
 		return nil, errors.New("there is no hash behind ':'")
 	}
+	if rest, ok := strings.CutPrefix(text, scramPrefix); ok {
+		r := &record{text: text}
+		return r, r.parseScram(rest)
+	}
 	parts := strings.Split(text, "$")
 	if len(parts) < 2 || parts[0] != "" {
 		return nil, errors.New("what stands behind ':' is no hash: if it is a password, hash the file with midge passwd -U")
@@ -143,7 +158,7 @@ func parseRecord(text string) (*record, error) {
 	case "argon2id":
 		return r, r.parseArgon2id(parts)
 	default:
-		return nil, fmt.Errorf("the hash is of the unknown kind %q: there are $6$, $7$ and $argon2id$", "$"+kind+"$")
+		return nil, fmt.Errorf("the hash is of the unknown kind %q: there are $6$, $7$, $argon2id$ and SCRAM-SHA-256$", "$"+kind+"$")
 	}
 }
 

@@ -61,6 +61,7 @@ type conn struct {
 	wakes     *broker.Wakes // shared by the connections of one loop; nil: none
 	attempt   *attempt      // a CONNECT that waits for its verdict
 	refused   bool          // it was not let in
+	enhanced  *enhanced     // it came in, or is coming in, by a method of enhanced authentication; nil: by CONNECT alone
 
 	packetMax uint32     // octets that the client takes, 0 = any; written before the session exists
 	explains  explaining // likewise

@@ -43,8 +43,6 @@ func (c *conn) meet(p *mqtt.Connect) {
 
 func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
 	switch w := p.Will; {
-	case p.Props.Has(mqtt.PropAuthMethod):
-		return mqtt.BadAuthenticationMethod
 	case w != nil && topic.ValidName(w.Topic) != nil:
 		return mqtt.TopicNameInvalid
 	case w != nil && !c.wellFormed(w.Props, w.Payload):
@@ -181,6 +179,10 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	props.Mark(mqtt.PropTopicAliasMaximum)
 	props.Mark(mqtt.PropMaximumPacketSize)
 	props.Mark(mqtt.PropReceiveMaximum)
+	if c.enhanced != nil {
+		c.enhanced.mark(props, c.enhanced.final)
+		c.enhanced.final = nil
+	}
 	if p.ClientID == "" {
 		props.AssignedClientID = id
 		props.Mark(mqtt.PropAssignedClientID)

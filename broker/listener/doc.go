@@ -20,7 +20,8 @@
 // # Coming in
 //
 // The listener's Authenticator decides about a CONNECT. Where that takes time, a password to be checked, it is asked in a goroutine and the connection is not read from
-// until it has answered: nobody else in the loop waits. An answer that does not come within the time for CONNECT is a refusal.
+// until it has answered: nobody else in the loop waits. An answer that does not come within the time for CONNECT is a refusal. With an authentication method (MQTT 5) AUTH
+// goes to and fro instead.
 //
 // # Locks
 //
@@ -42,8 +43,4 @@
 // # Time
 //
 // A timer is moved only when it fires: a connection that has been heard of since is given the rest.
-//
-// # Not here
-//
-// Enhanced authentication and shared subscriptions are to come.
 package listener

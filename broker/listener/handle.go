@@ -52,6 +52,9 @@ func (c *conn) handle(ws *workspace) error {
 
 func (c *conn) packet(h mqtt.Header, body []byte) error {
 	if c.session == nil {
+		if c.enhanced != nil {
+			return c.enter(h, body)
+		}
 		return c.connect(h, body)
 	}
 	t := h.Type()
@@ -78,6 +81,10 @@ func (c *conn) packet(h mqtt.Header, body []byte) error {
 		return nil
 	case mqtt.TypeDisconnect:
 		return c.disconnected(h.First, body)
+	case mqtt.TypeAuth:
+		if c.enhanced != nil {
+			return c.auth(h.First, body)
+		}
 	case mqtt.TypeConnect:
 		// "The Server MUST process a second CONNECT Packet sent from a Client as a Protocol Error and close the Network Connection" [MQTT-3.1.0-2]
 		return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "second CONNECT"}

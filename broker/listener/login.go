@@ -14,6 +14,9 @@ type Authenticator interface {
 	// Login decides about a client that wants to come in. It does not block: when the answer takes time, later is not nil and gives it. later is
 	// called once, in another goroutine, and returns soon after its context has ended. It must not keep the Login's octets.
 	Login(now time.Time, l Login) (v Verdict, later func(context.Context) Verdict)
+	// Enhanced begins an authentication by a method of MQTT 5 §4.12, for a client that wants to come in or one that is in and proves itself again; nil when
+	// there is no such method.
+	Enhanced(method string, l Login) Exchange
 	// Access is what a client may do that has come in; nil = everything.
 	Access(username, clientID string) broker.Access
 	// Stays reports whether a client that came in with this verdict may stay under what holds now.
@@ -46,6 +49,8 @@ func (everyone) Login(_ time.Time, l Login) (Verdict, func(context.Context) Verd
 	return Verdict{Username: l.Username}, nil
 }
 
+func (everyone) Enhanced(string, Login) Exchange { return nil }
+
 func (everyone) Access(string, string) broker.Access { return nil }
 
 func (everyone) Stays(*Verdict) bool { return true }
@@ -67,8 +72,10 @@ func (c *conn) authenticate(p *mqtt.Connect) error {
 	if a.id == "" {
 		a.id = c.server.assignID(now)
 	}
-	v, later := c.policy.Auth.Login(now, Login{ClientID: a.id, Username: p.Username, HasUsername: p.HasUsername,
-		Password: p.Password, HasPassword: p.HasPassword, Identity: c.identity, Peer: c.peer})
+	if p.Props.Has(mqtt.PropAuthMethod) {
+		return c.beginEnhanced(a)
+	}
+	v, later := c.policy.Auth.Login(now, c.login(a))
 	if a.verdict = v; later == nil {
 		return c.conclude(a)
 	}
@@ -81,6 +88,12 @@ func (c *conn) authenticate(p *mqtt.Connect) error {
 		return c.resume()
 	}
 	return nil
+}
+
+func (c *conn) login(a *attempt) Login {
+	p := &a.connect
+	return Login{ClientID: a.id, Username: p.Username, HasUsername: p.HasUsername, Password: p.Password, HasPassword: p.HasPassword,
+		Identity: c.identity, Peer: c.peer}
 }
 
 // resume goes on with the CONNECT whose verdict has come.

@@ -48,6 +48,8 @@ func (p *porter) Login(_ time.Time, l Login) (Verdict, func(context.Context) Ver
 	}
 }
 
+func (p *porter) Enhanced(string, Login) Exchange { return nil }
+
 func (p *porter) Access(string, string) broker.Access { return below("mine/") }
 
 func (p *porter) Stays(*Verdict) bool { return !p.expired.Load() }

@@ -124,6 +124,8 @@ func (s *settings) end() {
 // door lets in user u with password p, who may do everything but what concerns the topics below secret.
 type door struct{}
 
+func (door) Enhanced(string, listener.Login) listener.Exchange { return nil }
+
 func (door) Login(_ time.Time, l listener.Login) (listener.Verdict, func(context.Context) listener.Verdict) {
 	if l.Username != "u" || string(l.Password) != "p" {
 		return listener.Verdict{Reason: mqtt.NotAuthorized, Why: "it is not u"}, nil

@@ -78,6 +78,13 @@ func (g *Guard) turn(ctx context.Context, address, user string) bool {
 	}
 }
 
+// mayTry reports whether the throttle lets the log-in be tried now.
+func (g *Guard) mayTry(now time.Time, address, user string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.throttle.Wait(now, address, user) == 0
+}
+
 // admit counts a log-in that is going to wait, if there is room for one more.
 func (g *Guard) admit() bool {
 	g.mu.Lock()
@@ -89,7 +96,7 @@ func (g *Guard) admit() bool {
 	return true
 }
 
-// report tells the throttle how a check has ended, and counts the log-in out.
+// report tells the throttle how a check has ended.
 func (g *Guard) report(now time.Time, address, user string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -100,6 +107,7 @@ func (g *Guard) report(now time.Time, address, user string, ok bool) {
 	g.throttle.Failed(now, address, user)
 }
 
+// dismiss counts a log-in out that admit has counted.
 func (g *Guard) dismiss() {
 	g.mu.Lock()
 	g.waiting--

@@ -11,5 +11,5 @@
 //   - Where standard input is no terminal, its first line is the password.
 //   - -U leaves records alone that are hashed already, so it may run twice, and takes a ':' in a password for a part of it.
 //   - An empty password is refused, and so is a user name that a reader would take for something else ('#' in front, blanks around).
-//   - -I needs -H sha512-pbkdf2.
+//   - -I needs -H sha512-pbkdf2 or -H scram-sha-256, a kind that Mosquitto has not.
 package passwd

@@ -74,7 +74,7 @@ func checkPlain(user, secret string) error {
 	if err := auth.ValidUser(user); err != nil {
 		return err
 	}
-	for _, prefix := range []string{"$6$", "$7$", "$argon2"} {
+	for _, prefix := range []string{"$6$", "$7$", "$argon2", "SCRAM-SHA-"} {
 		if strings.HasPrefix(secret, prefix) {
 			return fmt.Errorf("user %q has a damaged hash, or one of a kind that is not known", user)
 		}

@@ -28,14 +28,15 @@ midge passwd [-H KIND] [-I N] -U FILE                  hash the passwords of a p
  -b         the password is an argument: other users of the machine may see it in the list of processes
  -c         make a new file; one that exists is overwritten. With - as FILE the record is printed
  -D         delete the user
- -H KIND    argon2id (the default), sha512-pbkdf2 or sha512
+ -H KIND    argon2id (the default), sha512-pbkdf2, sha512 or scram-sha-256
             Debian's Mosquitto 2.0 has no argon2: use -H sha512-pbkdf2 for files that Mosquitto 2.0 reads too
- -I N       iterations of sha512-pbkdf2, 1000 if not given
+            scram-sha-256 is for clients with enhanced authentication (MQTT 5); it does for others too, not for Mosquitto
+ -I N       iterations of sha512-pbkdf2, 1000 if not given, or of scram-sha-256, 4096 if not given and at least
  -U         lines are USER:PASSWORD; those that are hashed already stay as they are
  --         what follows is no flag
 
 Without -b the password is asked for twice on a terminal; otherwise it is the first line of standard input.
-The file is replaced at once, keeps its mode and owner, and may be a symbolic link. This version of midge does not read it; Mosquitto does.
+The file is replaced at once, keeps its mode and owner, and may be a symbolic link. A running midge reads it again with "midge reload".
 `
 
 // parse reads the arguments. Flags stand before the file.
@@ -55,8 +56,11 @@ func parse(args []string) (options, error) {
 	if o.help {
 		return o, nil
 	}
-	if o.iterations != 0 && o.kind != auth.PBKDF2 {
-		return o, errors.New("-I is for -H sha512-pbkdf2")
+	switch {
+	case o.iterations != 0 && o.kind != auth.PBKDF2 && o.kind != auth.SCRAM:
+		return o, errors.New("-I is for -H sha512-pbkdf2 and -H scram-sha-256")
+	case o.iterations != 0 && o.iterations < auth.ScramIterations && o.kind == auth.SCRAM:
+		return o, fmt.Errorf("-I must be at least %d for -H scram-sha-256", auth.ScramIterations)
 	}
 	if err := o.exclude(); err != nil {
 		return o, err
@@ -98,10 +102,10 @@ func (o *options) value(flag, value string) error {
 		return nil
 	}
 	switch o.kind = auth.Kind(value); o.kind {
-	case auth.Argon2id, auth.PBKDF2, auth.SHA512:
+	case auth.Argon2id, auth.PBKDF2, auth.SHA512, auth.SCRAM:
 		return nil
 	}
-	return fmt.Errorf("-H must be %s, %s or %s, not %q", auth.Argon2id, auth.PBKDF2, auth.SHA512, value)
+	return fmt.Errorf("-H must be %s, %s, %s or %s, not %q", auth.Argon2id, auth.PBKDF2, auth.SHA512, auth.SCRAM, value)
 }
 
 func (o *options) exclude() error {

@@ -93,6 +93,12 @@ func TestAddChangeDelete(t *testing.T) {
 	}
 	p.wantLogin("added", "bob", "one", true)
 	p.want("one more user", "", "Adding password for user eve\n", "-b", "-H", "sha512-pbkdf2", "-I", "7", "FILE", "eve", "two")
+	p.want("a user for enhanced authentication", "", "Adding password for user ann\n", "-b", "-H", "scram-sha-256", "-I", "5000", "FILE", "ann", "three")
+	p.wantLogin("the record says so, and does for a password too", "ann", "three", true)
+	if text, _ := os.ReadFile(p.file); !strings.Contains(string(text), "\nann:SCRAM-SHA-256$5000:") {
+		t.Errorf("the record has the form of RFC 5803:\n%s", text)
+	}
+	p.want("who is no longer wanted goes", "", "", "-D", "FILE", "ann")
 	if !strings.Contains(p.text(), "\neve:$7$7$") {
 		t.Errorf("seven iterations were asked for: %q", p.text())
 	}
