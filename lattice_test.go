@@ -24,6 +24,7 @@ const lattice = `
 	mqttsn/client          < mqttsn
 
 	transports/udp         < transports, internal/warm
+	transports/dtls        < transports
 	transports/serial      < transports
 	transports/faults      < transports
 	transports/trace       < transports
@@ -56,6 +57,7 @@ const lattice = `
 // drivers are third-party modules that stand in one package each.
 var drivers = map[string]string{
 	"go.bug.st/serial":                    "transports/serial",
+	"github.com/pion":                     "transports/dtls",
 	"github.com/cockroachdb/pebble":       "broker/store",
 	"github.com/eclipse/paho.mqtt.golang": "broker/bridge",
 	"github.com/BurntSushi/toml":          "cmd/midge/config",

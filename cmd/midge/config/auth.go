@@ -83,6 +83,8 @@ func (c *Config) WhoOnLink(l Link) string {
 	switch {
 	case l.Type == "serial":
 		who, where = "whoever is on the line", ""
+	case l.Type == "dtls":
+		who = l.whoByDTLS()
 	case len(l.Groups) > 0:
 		where = from(false)
 	}

@@ -78,9 +78,15 @@ type Link struct {
 	Name string `toml:"name"` // unique; letters, digits, '.', '_', '-'
 	Type string `toml:"type"` // one of LinkTypes; this version serves udp and serial
 
-	Address string   `toml:"address"` // udp: host:port
+	Address string   `toml:"address"` // udp, dtls: host:port
 	Groups  []string `toml:"groups"`  // udp: multicast groups to join and to advertise in, "host" or "host:port"
-	Public  bool     `toml:"public"`  // udp: may be reached from other machines
+	Public  bool     `toml:"public"`  // udp, dtls: may be reached from other machines
+
+	PSKFile            string `toml:"psk_file"`            // dtls: "identity:key" lines, the key in hexadecimal; "" = none
+	CertFile           string `toml:"cert_file"`           // dtls: PEM, with its key beside it; "" = none
+	KeyFile            string `toml:"key_file"`            // dtls
+	CAFile             string `toml:"ca_file"`             // dtls: PEM, who may sign the certificates of devices; "" = they are not asked for
+	RequireCertificate bool   `toml:"require_certificate"` // dtls: of devices that have no pre-shared key
 
 	Device  string `toml:"device"`  // serial: path of the port
 	Baud    int    `toml:"baud"`    // serial: bits a second
@@ -95,7 +101,7 @@ type Link struct {
 	IdleLimit     Duration `toml:"idle_limit"`     // silence after which a device without keep-alive counts as lost
 	Probe         bool     `toml:"probe"`          // ask a silent device with PINGREQ before it counts as lost
 
-	Rebind         string   `toml:"rebind"`                     // one of RebindPolicies: may a connected device go on from another address
+	Rebind         string   `toml:"rebind"`                     // one of RebindPolicies: may a connected device go on from another address; "" = see RebindPolicy
 	GwInfo         string   `toml:"gwinfo"`                     // one of GwInfoWays: who hears the answer to a search
 	StrictFlags    bool     `toml:"strict_flags"`               // end a device that sets flags which its message does not have
 	EmptyClientID  bool     `toml:"allow_zero_length_clientid"` // give a device without a client id one made from its address
@@ -152,7 +158,7 @@ var (
 
 // What of the lists above this version does.
 var (
-	linksServed    = []string{"udp", "serial"}
+	linksServed    = []string{"udp", "dtls", "serial"}
 	framingsServed = Framings
 )
 
@@ -190,7 +196,6 @@ func (l *Link) setDefaults() {
 	l.RetryInterval = Duration{10 * time.Second}
 	l.RetryCount = 4
 	l.IdleLimit = Duration{24 * time.Hour}
-	l.Rebind = "open"
 	l.GwInfo = "both"
 }
 

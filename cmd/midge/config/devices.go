@@ -9,7 +9,7 @@ import (
 // devices checks what a [[link]] says of its devices.
 func (v checker) devices(at string, l Link) {
 	v.span(at+".idle_limit", l.IdleLimit, time.Minute, 366*24*time.Hour)
-	v.oneOf(at+".rebind", l.Rebind, RebindPolicies)
+	v.oneOf(at+".rebind", l.RebindPolicy(), RebindPolicies)
 	v.oneOf(at+".gwinfo", l.GwInfo, GwInfoWays)
 	v.patterns(at+".allow_clients", l.AllowClients, "valve-*")
 	v.patterns(at+".allow_addresses", l.AllowAddresses, "192.0.2.0/24")

@@ -24,6 +24,8 @@ func (v checker) links() {
 		switch l.Type {
 		case "udp":
 			v.udp(at, l)
+		case "dtls":
+			v.dtls(at, l)
 		case "serial":
 			v.serial(at, l)
 		}
@@ -34,7 +36,8 @@ func (v checker) links() {
 const mtuLeast = 32
 
 func (v checker) udp(at string, l Link) {
-	v.foreign(at, "serial", "udp", "device", "baud", "framing", "node_address", "node_acks")
+	v.foreign(at, "serial", "udp", serialKeys...)
+	v.foreign(at, "dtls", "udp", dtlsKeys...)
 	if l.MTU != 0 {
 		v.number(at+".mtu", l.MTU, mtuLeast, 65507)
 	}
@@ -65,8 +68,15 @@ func (v checker) groups(at string, l Link) {
 	}
 }
 
+// The keys of links that belong to some types only.
+var (
+	serialKeys = []string{"device", "baud", "framing", "node_address", "node_acks"}
+	dtlsKeys   = []string{"psk_file", "cert_file", "key_file", "ca_file", "require_certificate"}
+)
+
 func (v checker) serial(at string, l Link) {
 	v.foreign(at, "udp", "serial", "address", "groups", "public")
+	v.foreign(at, "dtls", "serial", dtlsKeys...)
 	v.required(at+".device", l.Device, "[link] of type serial", "/dev/ttyUSB0")
 	v.number(at+".baud", l.Baud, 50, 4_000_000)
 	v.servedOf(at+".framing", l.Framing, Framings, framingsServed)

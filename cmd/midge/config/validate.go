@@ -79,8 +79,17 @@ func (v checker) servedOf(path, value string, all, served []string) bool {
 	if slices.Contains(served, value) {
 		return true
 	}
-	v.addf(path, "%s = %q is not served by this version yet; it serves %s", v.key(path), value, strings.Join(served, " and "))
+	v.addf(path, "%s = %q is not served by this version yet; it serves %s", v.key(path), value, list(served))
 	return false
+}
+
+// list joins words as people do.
+func list(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // span wants a duration from least to most.

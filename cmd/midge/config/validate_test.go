@@ -8,6 +8,7 @@ import (
 // Texts that the rows below complete.
 const (
 	udp         = "[[link]]\nname = \"a\"\ntype = \"udp\"\n"
+	dtls        = "[[link]]\nname = \"a\"\ntype = \"dtls\"\naddress = \"127.0.0.1:8883\"\n"
 	serial      = "[[link]]\nname = \"a\"\ntype = \"serial\"\n"
 	bridge      = "[[bridge]]\nname = \"c\"\naddress = \"mqtts://up.example.com\"\n"
 	tlsListener = "[[listener]]\ntype = \"tls\"\naddress = \"127.0.0.1:8883\"\ncert_file = \"server.pem\"\nkey_file = \"server.key\"\n"
@@ -80,7 +81,19 @@ func TestValidation(t *testing.T) {
 		{"foreign link type", "[[link]]\nname = \"a\"\ntype = \"lora\"", []string{
 			`config.toml:3: [link] type = "lora" is unknown; it is one of udp, dtls, serial, xbee`}},
 		{"link type to come", "[[link]]\nname = \"a\"\ntype = \"xbee\"", []string{
-			`config.toml:3: [link] type = "xbee" is not served by this version yet; it serves udp and serial`}},
+			`config.toml:3: [link] type = "xbee" is not served by this version yet; it serves udp, dtls and serial`}},
+		{"dtls without keys", dtls, []string{
+			`config.toml:3: [link] of type dtls needs to know its devices; write psk_file = "psk.txt" beside it, or cert_file and key_file`}},
+		{"dtls with half a certificate", dtls + "psk_file = \"psk\"\ncert_file = \"c.pem\"", []string{
+			`config.toml:6: [link] cert_file needs its key_file beside it`}},
+		{"dtls with certificates that nobody signs", dtls + "cert_file = \"c.pem\"\nkey_file = \"c.key\"\nrequire_certificate = true", []string{
+			`config.toml:7: [link] require_certificate needs a ca_file beside it: who may sign the certificates of devices`}},
+		{"dtls for keys with a list of signers", dtls + "psk_file = \"psk\"\nca_file = \"ca.pem\"", []string{
+			`config.toml:6: [link] ca_file is for the certificates of devices, and for these the gateway needs one too; write cert_file and key_file beside it`}},
+		{"dtls that anyone may use, from anywhere", strings.Replace(dtls, "127.0.0.1", "", 1) + "cert_file = \"c.pem\"\nkey_file = \"c.key\"", []string{
+			`config.toml:4: [link] address = ":8883" lets every device that reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:8883"`}},
+		{"dtls with a key of udp", dtls + "psk_file = \"psk\"\ngroups = [\"225.1.1.1\"]", []string{
+			`config.toml:6: [link] groups is for links of type udp; this one is of type dtls`}},
 		{"udp without an address", udp, []string{
 			`config.toml:1: [link] of type udp has no address; write for example address = "127.0.0.1:1883"`}},
 		{"udp with a key of serial", udp + "address = \"127.0.0.1:1\"\nbaud = 9600", []string{

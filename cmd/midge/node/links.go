@@ -44,7 +44,7 @@ func predefined(list []config.Predefined) (topics []gateway.Predefined) {
 func (n *Node) linkConfig(l config.Link) gateway.LinkConfig {
 	cfg := gateway.LinkConfig{RetryInterval: l.RetryInterval.Duration, RetryCount: l.RetryCount, MTU: l.MTU, IdleLimit: l.IdleLimit.Duration,
 		Probe: l.Probe, Strict: l.StrictFlags, EmptyClientID: l.EmptyClientID, AllowClients: l.AllowClients, AllowAddresses: l.AllowAddresses,
-		Rebind: gateway.Rebind(max(0, slices.Index(config.RebindPolicies, l.Rebind))),
+		Rebind: gateway.Rebind(max(0, slices.Index(config.RebindPolicies, l.RebindPolicy()))),
 		GwInfo: gateway.GwInfoTo(max(0, slices.Index(config.GwInfoWays, l.GwInfo)))}
 	if l.RetryCount == 0 {
 		cfg.RetryCount = -1 // the configuration means it: no repeats
@@ -86,7 +86,7 @@ func (n *Node) link(l config.Link, who string) error {
 	n.undo = append(n.undo, func() { t.Close() })
 	n.links = append(n.links, link{l.Name, l.Type, t})
 	where := l.Device
-	if u, ok := t.(*udp.Link); ok {
+	if u, ok := t.(interface{ LocalAddr() netip.AddrPort }); ok {
 		where = u.LocalAddr().String()
 	}
 	n.log.Info("listening for MQTT-SN", "link", l.Name, "address", where, "for", who)
@@ -96,10 +96,13 @@ func (n *Node) link(l config.Link, who string) error {
 }
 
 func openLink(l config.Link) (transports.Link, error) {
-	if l.Type == "serial" {
+	switch l.Type {
+	case "serial":
 		// A box is switched on before its adapter is there, or while it is unplugged: that must not keep the rest from starting.
 		return serial.Open(serial.Config{Device: l.Device, Baud: l.Baud, Framing: l.Framing, MTU: l.MTU,
 			Node: uint8(l.NodeAddress), NoAcks: !l.NodeAcks, WaitForDevice: true})
+	case "dtls":
+		return openDTLS(l)
 	}
 	return udp.Listen(udp.Config{Address: l.Address, Groups: l.Groups, MTU: l.MTU})
 }

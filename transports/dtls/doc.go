@@ -1,0 +1,23 @@
+// Package dtls carries MQTT-SN over DTLS 1.2 (RFC 6347), one message in each record, through github.com/pion/dtls.
+//
+// [Listen] is the gateway's side, [Dial] the device's. Both ends prove who they are by a pre-shared key or by certificates; a gateway may offer both.
+//
+// # Sessions
+//
+// A peer is a DTLS session, not an address: its [transports.Addr] is a random number that it gets with its handshake. With Connection ID (RFC 9146) a session
+// outlives a change of address and any length of sleep: a device behind a NAT goes on from wherever it wakes, without a new handshake. A device
+// that does not offer the extension has to keep its address. A session ends when the peer says so, when the link is closed, or when [Config.Sessions] are there
+// and this one was silent for longest. A session does not outlive the process: after a restart a device has to shake hands again, and its client id brings it back to what
+// waits for it.
+//
+// [Link.Identity] is the name that a peer has proven: its PSK identity, or the common name of its certificate.
+//
+// # Bounds
+//
+// So many handshakes at once as handshakesMax, each for handshakeTimeout at most; whoever comes beyond them is not answered and tries again. pion answers a first
+// ClientHello with a cookie, so that a forged address costs nothing but that. What arrives faster than it is read is dropped and counted.
+//
+// # What it does not do
+//
+// It cannot broadcast: there is nobody to share a key with, so devices do not search on this link. DTLS 1.3 is not there yet.
+package dtls

@@ -1,0 +1,276 @@
+package dtls
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/pion/dtls/v3"
+
+	"midge/transports"
+)
+
+// ReasonHandshake counts handshakes that failed or found too many others under way: a key of Stats.Errors.
+const ReasonHandshake = "handshake"
+
+// A Link is the gateway's side of DTLS as a transports.Link.
+type Link struct {
+	listener net.Listener
+	mtu      int
+	most     int // sessions
+	counters *transports.Counters
+	inbox    chan arrival
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	mu       sync.RWMutex
+	sessions map[transports.Addr]*session
+	shaking  int // handshakes under way
+}
+
+var (
+	_ transports.Link       = (*Link)(nil)
+	_ transports.Identifier = (*Link)(nil)
+)
+
+// Listen opens the gateway's side. An address in use is an error that errors.Is(err, syscall.EADDRINUSE) knows.
+func Listen(c Config) (*Link, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	address, err := net.ResolveUDPAddr("udp", c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("DTLS address %q: %w", c.Address, err)
+	}
+	listener, err := dtls.ListenWithOptions(network(c.Address), address, o...)
+	if err != nil {
+		return nil, fmt.Errorf("listen on DTLS %s: %w", c.Address, err)
+	}
+	l := &Link{listener: listener, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
+		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
+			transports.ReasonNoGroup, ReasonHandshake)}
+	if l.mtu == 0 {
+		l.mtu = mtuMax
+	}
+	if l.most == 0 {
+		l.most = sessionsMax
+	}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	l.work.Go(l.accept)
+	return l, nil
+}
+
+// network is the family that an address asks for by its way of writing, as package udp has it.
+func network(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	switch ip, err := netip.ParseAddr(host); {
+	case err != nil:
+		return "udp"
+	case ip.Is4():
+		return "udp4"
+	}
+	return "udp6"
+}
+
+// accept takes peers in until the listener is closed.
+func (l *Link) accept() {
+	for {
+		c, err := l.listener.Accept()
+		switch {
+		case l.ctx.Err() != nil:
+			if err == nil {
+				c.Close()
+			}
+			return
+		case err != nil:
+			l.counters.Count(ReasonHandshake, 1)
+			continue
+		}
+		if !l.begin() {
+			l.counters.Count(ReasonHandshake, 1)
+			c.Close()
+			continue
+		}
+		l.work.Go(func() { l.serve(c.(*dtls.Conn)) })
+	}
+}
+
+// begin counts a handshake, if there is room for one more.
+func (l *Link) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shaking >= handshakesMax {
+		return false
+	}
+	l.shaking++
+	return true
+}
+
+// serve shakes hands with a peer and reads it until its session ends.
+func (l *Link) serve(c *dtls.Conn) {
+	defer c.Close()
+	s, err := l.shake(c)
+	if err != nil {
+		l.counters.Count(ReasonHandshake, 1)
+		return
+	}
+	defer l.forget(s)
+	stop := context.AfterFunc(l.ctx, func() { c.Close() })
+	defer stop()
+	s.read(l.mtu+1, l.take)
+}
+
+func (l *Link) shake(c *dtls.Conn) (s *session, err error) {
+	ctx, cancel := context.WithTimeout(l.ctx, handshakeTimeout)
+	defer cancel()
+	if err = c.HandshakeContext(ctx); err == nil {
+		s, err = newSession(c)
+	}
+	l.mu.Lock()
+	l.shaking--
+	var silent *session
+	if err == nil {
+		if len(l.sessions) >= l.most {
+			silent = l.mostSilent()
+		}
+		l.sessions[s.addr] = s
+	}
+	l.mu.Unlock()
+	if silent != nil {
+		silent.Close() // its reader forgets it
+	}
+	return s, err
+}
+
+// mostSilent takes the session that was silent for longest out of the list.
+func (l *Link) mostSilent() (s *session) {
+	for _, other := range l.sessions {
+		if s == nil || other.heard.Load() < s.heard.Load() {
+			s = other
+		}
+	}
+	delete(l.sessions, s.addr)
+	return s
+}
+
+func (l *Link) forget(s *session) {
+	l.mu.Lock()
+	delete(l.sessions, s.addr)
+	l.mu.Unlock()
+}
+
+// take puts a message where ReadFrames finds it.
+func (l *Link) take(from transports.Addr, data []byte) {
+	if len(data) > l.mtu {
+		l.counters.Count(transports.ReasonOversize, 1)
+		return
+	}
+	select {
+	case l.inbox <- arrival{from, bytes.Clone(data)}:
+		l.counters.Received(1, uint64(len(data)))
+	default:
+		l.counters.Count(transports.ReasonQueueFull, 1)
+	}
+}
+
+// ReadFrames waits for messages of any session.
+func (l *Link) ReadFrames(frames []transports.Frame) (int, error) {
+	if len(frames) == 0 {
+		return 0, nil
+	}
+	n, ok := receive(l.inbox, l.ctx.Done(), frames, func() { l.counters.Count(transports.ReasonOversize, 1) })
+	if !ok {
+		return 0, transports.ErrClosed
+	}
+	return n, nil
+}
+
+// WriteFrames sends each frame as one record. Broadcasts are dropped and counted.
+func (l *Link) WriteFrames(frames []transports.Frame) {
+	for i := range frames {
+		f := &frames[i]
+		s := l.session(f.Addr)
+		switch {
+		case l.ctx.Err() != nil:
+			return
+		case f.Broadcast:
+			l.counters.Count(transports.ReasonNoGroup, 1)
+		case len(f.Data) == 0 || len(f.Data) > l.mtu:
+			l.counters.Count(transports.ReasonOversize, 1)
+		case s == nil:
+			l.counters.Count(transports.ReasonAddress, 1)
+		default:
+			write(s.Conn, f.Data, l.counters)
+		}
+	}
+}
+
+func write(c *dtls.Conn, data []byte, counters *transports.Counters) {
+	if _, err := c.Write(data); err != nil {
+		counters.Count(transports.ReasonSend, 1)
+		return
+	}
+	counters.Sent(1, uint64(len(data)))
+}
+
+func (l *Link) session(a transports.Addr) *session {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.sessions[a]
+}
+
+// MTU is the longest message in octets.
+func (l *Link) MTU() int { return l.mtu }
+
+// FormatAddr renders where a peer was heard last, and who it is: "192.0.2.7:40001 (sensor-7)".
+func (l *Link) FormatAddr(a transports.Addr) string {
+	s := l.session(a)
+	switch {
+	case s == nil:
+		return "a DTLS session that has ended"
+	case s.identity == "":
+		return s.RemoteAddr().String()
+	}
+	return s.RemoteAddr().String() + " (" + s.identity + ")"
+}
+
+// Identity is the name that a peer has proven in its handshake: a PSK identity or a certificate's common name; "" for one that has proven none.
+func (l *Link) Identity(a transports.Addr) string {
+	if s := l.session(a); s != nil {
+		return s.identity
+	}
+	return ""
+}
+
+// LocalAddr is the address that the link listens on, with the port that the system chose for port 0.
+func (l *Link) LocalAddr() netip.AddrPort {
+	ap := l.listener.Addr().(*net.UDPAddr).AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// Stats returns the link's figures.
+func (l *Link) Stats() transports.Stats {
+	s := l.counters.Stats()
+	if s.Up = l.ctx.Err() == nil; !s.Up {
+		s.Why = "the link is closed"
+	}
+	return s
+}
+
+// Close tells every peer that its session has ended, ends ReadFrames and frees the port.
+func (l *Link) Close() error {
+	l.stop()
+	err := l.listener.Close()
+	l.work.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
