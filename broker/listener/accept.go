@@ -17,6 +17,7 @@ type Listener struct {
 	server *Server
 	net    net.Listener
 	policy atomic.Pointer[Policy]
+	bounds bounds
 }
 
 // Listener makes one of a net.Listener, whose connections are the server's once Serve is called.
@@ -106,11 +107,24 @@ func (a *acceptor) accept(nc net.Conn) {
 	}
 	a.server.traffic.sockets.Add(1)
 	watch(nc, a.server.cfg.Stall)
+	if !c.policy.ProxyProtocol { // then it is the client that is counted, who is not known yet
+		if why, ok := c.takePlace(); !ok {
+			a.server.remove(c)
+			a.refuse(nc, c.peer, why, nil)
+			return
+		}
+	}
 	if c.policy.plain() {
 		a.begin(c, nc, nc)
 		return
 	}
 	a.all.Go(func() { a.prepare(c, nc) })
+}
+
+// takePlace counts the connection among its listener's, unless it is one too many.
+func (c *conn) takePlace() (why refusal, ok bool) {
+	why, c.entered = c.listener.bounds.enter(c.lastRead, c.policy, c.peer)
+	return why, c.entered
 }
 
 // prepare brings a connection to its first packet. That must have come within connectTimeout, so this must too.
@@ -136,12 +150,19 @@ func (a *acceptor) prepare(c *conn, raw net.Conn) {
 // unwrap takes off what the policy puts around MQTT.
 func (c *conn) unwrap(raw net.Conn) (nc net.Conn, why refusal, err error) {
 	nc = raw
+	if c.policy.ProxyProtocol {
+		if why, err = c.introduce(nc); err != nil {
+			return nil, why, err
+		}
+	}
 	if c.policy.TLS != nil {
 		t, user, why, err := c.policy.secure(c.ctx, nc)
 		if err != nil {
 			return nil, why, err
 		}
-		nc, c.identity, c.shown = t, user, t.ConnectionState().PeerCertificates
+		if nc, c.shown = t, t.ConnectionState().PeerCertificates; user != "" {
+			c.identity = user
+		}
 	}
 	if c.policy.WebSocket != nil {
 		if nc, err = c.policy.WebSocket.upgrade(nc); err != nil {
@@ -149,6 +170,28 @@ func (c *conn) unwrap(raw net.Conn) (nc net.Conn, why refusal, err error) {
 		}
 	}
 	return nc, 0, nil
+}
+
+// introduce takes from a PROXY header for whom the connection is.
+func (c *conn) introduce(nc net.Conn) (refusal, error) {
+	h, err := readProxyHeader(nc)
+	if err != nil {
+		return refusedProxyHeader, err
+	}
+	if h.client != nil {
+		c.peer = h.client
+	}
+	if why, ok := c.takePlace(); !ok {
+		return why, errors.New("behind a proxy")
+	}
+	if !c.policy.IdentityAsUsername || c.policy.TLS != nil && c.policy.TLS.files.RequireCertificate {
+		return 0, nil
+	}
+	if h.name == "" {
+		return refusedIdentity, errors.New("the proxy tells of no verified certificate with a common name (CN) to take the user name from")
+	}
+	c.identity = h.name
+	return refusedIdentity, validIdentity(h.name)
 }
 
 // begin gives a connection to the loop, or to a goroutine of its own when it is no plain socket. What nc carries goes through raw.

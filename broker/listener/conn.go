@@ -44,6 +44,7 @@ type conn struct {
 	peer     net.Addr
 	identity string              // the user name that the transport vouches for, from a verified client certificate; "" = none
 	shown    []*x509.Certificate // by the client
+	entered  bool                // it counts among its listener's
 
 	// Owned by the reader.
 	session   *broker.Session // nil before CONNECT

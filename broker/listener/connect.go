@@ -175,7 +175,7 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	if p.Version != mqtt.V5 {
 		return nil
 	}
-	props := &mqtt.Properties{TopicAliasMaximum: c.policy.TopicAliasMaximum, MaximumPacketSize: c.policy.MaximumPacketSize, ReceiveMaximum: c.policy.ReceiveMaximum}
+	props := &mqtt.Properties{TopicAliasMaximum: uint16(c.policy.TopicAliasMaximum), MaximumPacketSize: c.policy.MaximumPacketSize, ReceiveMaximum: c.policy.ReceiveMaximum}
 	props.Mark(mqtt.PropTopicAliasMaximum)
 	props.Mark(mqtt.PropMaximumPacketSize)
 	props.Mark(mqtt.PropReceiveMaximum)

@@ -176,7 +176,7 @@ func (c *conn) topicFault(name string) mqtt.ReasonCode {
 
 // resolve sets or looks up a topic alias (MQTT 5 §3.3.2.3.4).
 func (c *conn) resolve(alias uint16, name string) (string, error) {
-	if alias > c.policy.TopicAliasMaximum {
+	if int(alias) > c.policy.TopicAliasMaximum {
 		return "", &mqtt.Error{Reason: mqtt.TopicAliasInvalid, Text: "PUBLISH: topic alias is above the maximum"}
 	}
 	if name == "" {

@@ -4,17 +4,25 @@ package listener
 type Policy struct {
 	Name string // of the listener, for people
 
+	// Bounds on connections; 0 means none but the server's own. An address is an IPv4 address or the /64 of an IPv6 one.
+	Connections, ConnectionsPerAddress int // at a time
+	ConnectRate, ConnectRatePerAddress int // new ones in a second
+
 	MaximumPacketSize uint32 // octets of the largest packet accepted; default 2,000,000
 	ReceiveMaximum    uint16 // QoS 2 messages that a client may have open; default 20, announced in MQTT 5
-	TopicAliasMaximum uint16 // default 10
+	TopicAliasMaximum int    // default 10, at most 65,535; -1: none
 	// MaxKeepAlive is the longest keep-alive in seconds that an MQTT 5 client may have: one that asks for more, or for none, is told (Server Keep Alive).
 	// 0 means any. A client of MQTT 3 cannot be told and keeps its own.
 	MaxKeepAlive uint16
 	// PayloadFormatCheck refuses messages whose Payload Format Indicator says UTF-8 text and whose payload is none.
 	PayloadFormatCheck bool
 
-	TLS                *TLS // nil: connections are not encrypted
-	IdentityAsUsername bool // the user name is the common name of the client's certificate, which must have one
+	ProxyProtocol bool // every connection begins with a header of the PROXY protocol, which is believed
+
+	TLS *TLS // nil: connections are not encrypted
+	// IdentityAsUsername takes the user name from the client's certificate, which must have a common name. A listener that asks for no certificates is told
+	// the name by the PROXY header.
+	IdentityAsUsername bool
 
 	WebSocket *WebSocket // MQTT goes over WebSockets; nil: it does not
 
@@ -28,8 +36,11 @@ func (p Policy) withDefaults() *Policy {
 	if p.ReceiveMaximum == 0 {
 		p.ReceiveMaximum = 20
 	}
-	if p.TopicAliasMaximum == 0 {
+	switch {
+	case p.TopicAliasMaximum == 0:
 		p.TopicAliasMaximum = 10
+	case p.TopicAliasMaximum < 0:
+		p.TopicAliasMaximum = 0
 	}
 	if p.Auth == nil {
 		p.Auth = everyone{}
@@ -38,7 +49,7 @@ func (p Policy) withDefaults() *Policy {
 }
 
 // plain reports whether a connection is MQTT from its first octet on.
-func (p *Policy) plain() bool { return p.TLS == nil && p.WebSocket == nil }
+func (p *Policy) plain() bool { return !p.ProxyProtocol && p.loops() }
 
 // loops reports whether MQTT goes over the socket itself, so that a loop may serve it.
 func (p *Policy) loops() bool { return p.TLS == nil && p.WebSocket == nil }

@@ -12,6 +12,11 @@ type refusal uint8
 
 const (
 	refusedServerFull refusal = iota
+	refusedListenerFull
+	refusedAddressFull
+	refusedRate
+	refusedAddressRate
+	refusedProxyHeader
 	refusedHandshake
 	refusedIdentity
 	refusedUpgrade
@@ -20,10 +25,15 @@ const (
 
 // refusalNames are the words for people and metrics.
 var refusalNames = [refusalCount]string{
-	refusedServerFull: "too_many_connections",
-	refusedHandshake:  "tls_handshake",
-	refusedIdentity:   "no_identity",
-	refusedUpgrade:    "no_websocket",
+	refusedServerFull:   "too_many_connections",
+	refusedListenerFull: "too_many_of_listener",
+	refusedAddressFull:  "too_many_of_address",
+	refusedRate:         "too_fast",
+	refusedAddressRate:  "too_fast_for_address",
+	refusedProxyHeader:  "no_proxy_header",
+	refusedHandshake:    "tls_handshake",
+	refusedIdentity:     "no_identity",
+	refusedUpgrade:      "no_websocket",
 }
 
 // refusals counts connections that were refused, by reason.

@@ -95,6 +95,9 @@ func (s *Server) all() []*conn {
 
 // remove forgets a connection whose wire is closed.
 func (s *Server) remove(c *conn) {
+	if c.entered {
+		c.listener.bounds.leave(c.peer)
+	}
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.open--

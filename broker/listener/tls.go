@@ -156,7 +156,7 @@ func (p *Policy) secure(ctx context.Context, nc net.Conn) (t *tls.Conn, user str
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, "", refusedHandshake, err
 	}
-	if p.IdentityAsUsername {
+	if p.IdentityAsUsername && p.TLS.files.RequireCertificate {
 		if user, err = identity(t.ConnectionState().PeerCertificates); err != nil {
 			return nil, "", refusedIdentity, err
 		}

@@ -78,7 +78,7 @@ func (s *settings) set(key, value string) {
 	case key == "receive-maximum":
 		s.policy.ReceiveMaximum = uint16(n)
 	case key == "topic-aliases":
-		s.policy.TopicAliasMaximum = uint16(n)
+		s.policy.TopicAliasMaximum = n
 	case key == "max-keep-alive":
 		s.policy.MaxKeepAlive = uint16(n)
 	case key == "login":

@@ -53,13 +53,20 @@ func (v checker) admission(at string, l Listener) {
 }
 
 // open reports whether everybody who reaches the listener may come in.
-func (c *Config) open(l Listener) bool { return c.AdmissionAt(l).Anonymous && !l.RequireCertificate }
+func (c *Config) open(l Listener) bool {
+	if l.UseIdentityAsUsername {
+		return !l.RequireCertificate // then a proxy tells the names, and who reaches the listener may pass for it
+	}
+	return c.AdmissionAt(l).Anonymous && !l.RequireCertificate
+}
 
 // Who says in a line who may come in at a listener and what they may do.
 func (c *Config) Who(l Listener) string {
 	a := c.AdmissionAt(l)
 	var who []string
 	switch {
+	case l.UseIdentityAsUsername && !l.RequireCertificate:
+		who = append(who, "whoever a proxy names")
 	case l.UseIdentityAsUsername:
 		who = append(who, "whoever is named in a certificate by "+l.CAFile)
 	case l.RequireCertificate && a.Anonymous:

@@ -63,12 +63,22 @@ type Listener struct {
 	RequireCertificate    bool   `toml:"require_certificate"`      // tls, wss: of clients
 	CAFile                string `toml:"ca_file"`                  // tls, wss: PEM, who may sign them
 	CRLFile               string `toml:"crl_file"`                 // tls, wss: PEM, which of them are revoked; "" = none
-	UseIdentityAsUsername bool   `toml:"use_identity_as_username"` // tls, wss: their common name is the user name
+	UseIdentityAsUsername bool   `toml:"use_identity_as_username"` // the common name in their certificate is the user name
 
 	AllowAnonymous *bool   `toml:"allow_anonymous"` // nil = as in Auth
 	PasswordFile   *string `toml:"password_file"`   // nil = as in Auth; "" = none
 	ACLFile        *string `toml:"acl_file"`        // nil = as in Auth; "" = none
 
+	ProxyProtocol bool `toml:"proxy_protocol"` // a header of it begins every connection, and is believed
+
+	MaxConnections           int `toml:"max_connections"`             // at a time; 0 = any number
+	MaxConnectionsPerAddress int `toml:"max_connections_per_address"` // likewise
+	ConnectRate              int `toml:"connect_rate"`                // new ones in a second; 0 = any number
+	ConnectRatePerAddress    int `toml:"connect_rate_per_address"`    // likewise
+
+	MaxPacketSize      int      `toml:"max_packet_size"`      // octets of a packet from a client
+	ReceiveMaximum     int      `toml:"receive_maximum"`      // QoS 2 messages of a client that may be open
+	MaxTopicAlias      int      `toml:"max_topic_alias"`      // of a client; 0 = none
 	MaxKeepalive       Duration `toml:"max_keepalive"`        // longest of MQTT 5 clients, whole seconds; 0 = any
 	PayloadFormatCheck bool     `toml:"payload_format_check"` // refuse payloads that are not the UTF-8 text that they claim to be
 }
@@ -185,7 +195,10 @@ func Default() *Config {
 }
 
 // setDefaults gives every [[listener]] what it does not say. The address has no default: two listeners could not share it.
-func (l *Listener) setDefaults() { l.Type, l.TLSVersion, l.Mode = "tcp", "1.2", "0660" }
+func (l *Listener) setDefaults() {
+	l.Type, l.TLSVersion, l.Mode = "tcp", "1.2", "0660"
+	l.MaxPacketSize, l.ReceiveMaximum, l.MaxTopicAlias = 2_000_000, 20, 10
+}
 
 // setDefaults gives every [[link]] what it does not say.
 func (l *Link) setDefaults() {

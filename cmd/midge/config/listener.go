@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ func (v checker) listeners() {
 			continue
 		}
 		v.listenerKeys(at, l)
+		v.listenerBounds(at, l)
 		v.span(at+".max_keepalive", l.MaxKeepalive, 0, 65535*time.Second) // 16 bits in CONNACK
 		v.wholeSeconds(at+".max_keepalive", l.MaxKeepalive)
 		if l.TLS() {
@@ -95,7 +97,7 @@ var keysOfTypes = []struct {
 }{
 	{[]string{"unix"}, "unix", []string{"mode"}},
 	{[]string{"ws", "wss"}, "ws and wss", []string{"path", "origins"}},
-	{[]string{"tls", "wss"}, "tls and wss", []string{"cert_file", "key_file", "tls_version", "require_certificate", "ca_file", "crl_file", "use_identity_as_username"}},
+	{[]string{"tls", "wss"}, "tls and wss", []string{"cert_file", "key_file", "tls_version", "require_certificate", "ca_file", "crl_file"}},
 }
 
 // listenerKeys refuses keys of another type: they would have no effect. Only a file tells what was written.
@@ -117,10 +119,32 @@ func (v checker) listenerTLS(at string, l Listener) {
 	switch {
 	case l.RequireCertificate && l.CAFile == "":
 		v.addf(at+".require_certificate", "[listener] require_certificate needs a ca_file beside it: who may sign the certificates of clients")
-	case l.RequireCertificate:
-	case l.CRLFile != "":
+	case l.CRLFile != "" && !l.RequireCertificate:
 		v.addf(at+".crl_file", "[listener] crl_file needs require_certificate = true beside it")
-	case l.UseIdentityAsUsername:
-		v.addf(at+".use_identity_as_username", "[listener] use_identity_as_username needs require_certificate = true beside it")
 	}
 }
+
+// listenerBounds checks what stands beside every type.
+func (v checker) listenerBounds(at string, l Listener) {
+	if l.UseIdentityAsUsername && !l.RequireCertificate && !l.ProxyProtocol {
+		v.addf(at+".use_identity_as_username", "[listener] use_identity_as_username needs require_certificate = true beside it (types tls and wss), or proxy_protocol = true")
+	}
+	for _, n := range []struct {
+		key         string
+		value       int
+		least, most int
+	}{
+		{"max_connections", l.MaxConnections, 0, math.MaxInt32},
+		{"max_connections_per_address", l.MaxConnectionsPerAddress, 0, math.MaxInt32},
+		{"connect_rate", l.ConnectRate, 0, math.MaxInt32},
+		{"connect_rate_per_address", l.ConnectRatePerAddress, 0, math.MaxInt32},
+		{"max_packet_size", l.MaxPacketSize, packetLeast, 268_435_455}, // the largest that MQTT has (MQTT 5 §2.1.4)
+		{"receive_maximum", l.ReceiveMaximum, 1, 65535},
+		{"max_topic_alias", l.MaxTopicAlias, 0, 65535},
+	} {
+		v.number(at+"."+n.key, n.value, n.least, n.most)
+	}
+}
+
+// packetLeast is Mosquitto's: the shortest CONNECT that says something.
+const packetLeast = 20

@@ -47,7 +47,15 @@ func TestValidation(t *testing.T) {
 		{"a revocation list for nobody", tlsListener + "crl_file = \"crl.pem\"", []string{
 			`config.toml:6: [listener] crl_file needs require_certificate = true beside it`}},
 		{"an identity of nobody", tlsListener + "use_identity_as_username = true", []string{
-			`config.toml:6: [listener] use_identity_as_username needs require_certificate = true beside it`}},
+			`config.toml:6: [listener] use_identity_as_username needs require_certificate = true beside it (types tls and wss), or proxy_protocol = true`}},
+		{"a name that a proxy tells", "[[listener]]\naddress = \"127.0.0.1:1883\"\nuse_identity_as_username = true\nproxy_protocol = true", nil},
+		{"a name that anybody tells", "[[listener]]\naddress = \":1883\"\nuse_identity_as_username = true\nproxy_protocol = true", []string{
+			`config.toml:2: [listener] address = ":1883" lets everyone who reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:1883"`}},
+		{"bounds", "[[listener]]\naddress = \"127.0.0.1:1883\"\nmax_connections = -1\nmax_packet_size = 10\nreceive_maximum = 0\nmax_topic_alias = 65536", []string{
+			`config.toml:3: [listener] max_connections = -1 is out of range; it goes from 0 to 2147483647`,
+			`config.toml:4: [listener] max_packet_size = 10 is out of range; it goes from 20 to 268435455`,
+			`config.toml:5: [listener] receive_maximum = 0 is out of range; it goes from 1 to 65535`,
+			`config.toml:6: [listener] max_topic_alias = 65536 is out of range; it goes from 0 to 65535`}},
 		{"whoever has a certificate may come from anywhere", strings.Replace(tlsListener, "127.0.0.1", "", 1) + "require_certificate = true\nca_file = \"ca.pem\"", nil},
 		{"tcp with a key of tls", "[[listener]]\naddress = \"127.0.0.1:1883\"\ncert_file = \"server.pem\"", []string{
 			`config.toml:3: [listener] cert_file is for listeners of type tls and wss; this one is of type tcp`}},

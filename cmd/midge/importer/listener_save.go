@@ -47,22 +47,6 @@ func (c *conf) saveListener(l *listener) *table {
 	}
 	t := &l.keys
 	c.every.save(t)
-	for _, key := range []string{"max_packet_size", "max_connections", "max_topic_alias", "proxy_protocol"} {
-		if t.has(key) {
-			t.unset(key)
-			c.lose(l.line, "this version of Midge does not serve "+key+" yet")
-		}
-	}
-	if c.usersUnproved(l) {
-		c.lose(l.line, "where there is no password_file a user name proves nothing; the user lines of acl_file apply to nobody here")
-	}
-	switch {
-	case l.protocol != "websockets":
-	case len(l.origins) > 0:
-		t.set("origins", l.origins)
-	default:
-		t.set("origins", []string{"*"}, "any web page, as at Mosquitto's; without this line only pages of the host that they connect to")
-	}
 	head := []entry{{"type", l.kind(), ""}, {"address", l.place(), ""}}
 	if c.anonymous(l) && !l.loopback() && !t.has("require_certificate") {
 		head = append(head, entry{"public", true, "nobody has to give a password"})

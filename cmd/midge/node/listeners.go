@@ -47,8 +47,13 @@ var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionT
 
 // policy is what a [[listener]] says, with its files read.
 func policy(c config.Listener) (p listener.Policy, err error) {
-	p = listener.Policy{Name: c.Address, IdentityAsUsername: c.UseIdentityAsUsername,
+	p = listener.Policy{Name: c.Address, IdentityAsUsername: c.UseIdentityAsUsername, ProxyProtocol: c.ProxyProtocol,
+		Connections: c.MaxConnections, ConnectionsPerAddress: c.MaxConnectionsPerAddress, ConnectRate: c.ConnectRate, ConnectRatePerAddress: c.ConnectRatePerAddress,
+		MaximumPacketSize: uint32(c.MaxPacketSize), ReceiveMaximum: uint16(c.ReceiveMaximum), TopicAliasMaximum: c.MaxTopicAlias,
 		MaxKeepAlive: uint16(c.MaxKeepalive.Seconds()), PayloadFormatCheck: c.PayloadFormatCheck}
+	if c.MaxTopicAlias == 0 {
+		p.TopicAliasMaximum = -1
+	}
 	if c.TLS() {
 		p.TLS, err = listener.LoadTLS(listener.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile, MinVersion: tlsVersions[c.TLSVersion],
 			RequireCertificate: c.RequireCertificate, CAFile: c.CAFile, CRLFile: c.CRLFile})
