@@ -50,7 +50,8 @@
 //
 // # Readings
 //
-// Where MQTT-SN 1.2 is silent or says two things, this is what is done.
+// Where MQTT-SN 1.2 is silent or says two things, this is what is done. readings_test.go names the tests of each, and those of the cases that other projects
+// test; complaints_test.go those of what users of other gateways complain about.
 //
 //   - CONNECT counts with all its flags in every state, asleep included, and is always answered. CleanSession=0 keeps queue, subscriptions, topic ids
 //     and will; CleanSession=1 clears them (§6.3's words on CleanSession are read as MQTT means them). What waits follows CONNACK.

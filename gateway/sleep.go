@@ -22,7 +22,7 @@ func (l *link) leave(c *client) {
 	c.heard = l.t
 	l.send(&c.peer, mqttsn.Disconnect{})
 	if !c.connected() {
-		l.promptFailed(c)
+		l.over(c, Disconnected) // it is remembered, so that a late packet of the handshake is not answered by a second DISCONNECT
 		return
 	}
 	l.log.Info("client disconnected", "client", c.id)
