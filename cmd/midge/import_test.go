@@ -73,7 +73,7 @@ func TestImportedConfigurationDoesTheSame(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("the configuration is imported: status %d, %s", status, report)
 	}
-	want := "mosquitto.conf:7: persistence: what mosquitto.db holds stays there; retained messages and sessions begin anew\n" +
+	want := "mosquitto.conf:7: persistence: what Mosquitto's database holds stays there; retained messages and sessions begin anew\n" +
 		"mosquitto.conf:9: user: set \"User=\" in the systemd unit; Midge does not change its user\n" +
 		"midge: 2 not carried over from this mosquitto.conf\n"
 	if report != want {

@@ -277,8 +277,8 @@ func (c *conf) bridgeTable(b *bridge, taken map[string]bool) *table {
 	if b.keepAlive != 0 {
 		t.set("keep_alive", seconds(b.keepAlive))
 	}
-	if c.inflight != 0 {
-		t.set("max_inflight", c.inflight)
+	if c.every.inflight != 0 {
+		t.set("max_inflight", c.every.inflight)
 	}
 	c.saveState(b, t)
 	for _, l := range merged(c, b.lines) {

@@ -27,7 +27,6 @@ type conf struct {
 	location          string    // persistence_location
 	database          directive // where persistence was switched on
 	every             onEvery
-	inflight          int // max_inflight_messages; 0 = not written
 	logging           logging
 }
 
@@ -133,7 +132,7 @@ func (c *conf) saveData() {
 	default:
 		c.node.set("data_dir", filepath.Join(c.location, "midge"), "every acknowledged message is on disk, there is no autosave")
 	}
-	c.lose(c.database, "what mosquitto.db holds stays there; retained messages and sessions begin anew")
+	c.lose(c.database, "what Mosquitto's database holds stays there; retained messages and sessions begin anew")
 }
 
 // anyLess is for numbers that Mosquitto raises when they are too low.

@@ -10,11 +10,15 @@ import (
 type onEvery struct {
 	maxPacketSize int // octets; 0 = not written
 	maxKeepalive  int // seconds; 0 = not written
+	inflight      int // messages; 0 = not written
+
+	connections     int // of all listeners together; 0 = not written
+	connectionsLine directive
 }
 
 func maxPacketSize(c *conf, _ *cursor, d directive) {
 	if n, ok := c.number(d, 20, 1<<31-1); ok {
-		c.every.maxPacketSize = n
+		c.every.maxPacketSize = min(n, 268_435_455) // the largest that MQTT has
 	}
 }
 
@@ -32,6 +36,9 @@ func (e onEvery) save(t *table) {
 	if e.maxKeepalive != 0 {
 		t.set("max_keepalive", seconds(e.maxKeepalive))
 	}
+	if e.inflight != 0 {
+		t.set("receive_maximum", e.inflight)
+	}
 }
 
 // seconds is a span as Midge writes it.
@@ -43,7 +50,7 @@ func sysInterval(c *conf, _ *cursor, d directive) {
 	}
 }
 
-// maxInflight holds for clients and for bridges.
+// maxInflight holds both ways, for clients and for bridges.
 func maxInflight(c *conf, _ *cursor, d directive) {
 	n, ok := c.number(d, anyLess, 65535)
 	if !ok {
@@ -52,5 +59,29 @@ func maxInflight(c *conf, _ *cursor, d directive) {
 	if n <= 0 {
 		n = 65535
 	}
-	c.inflight = n
+	c.every.inflight = n
+}
+
+// globalConnections is Mosquitto's bound of all listeners together. Midge has one for each.
+func globalConnections(c *conf, _ *cursor, d directive) {
+	if n, ok := c.number(d, anyLess, 1<<31-1); ok && n > 0 {
+		c.every.connections, c.every.connectionsLine = n, d
+	}
+}
+
+// saveConnections gives that bound to the listener, if there is only one.
+func (c *conf) saveConnections(listeners []*table) {
+	n := c.every.connections
+	switch {
+	case n == 0:
+	case len(listeners) != 1:
+		c.lose(c.every.connectionsLine, "each listener has a max_connections of its own")
+	default:
+		for _, e := range listeners[0].entries {
+			if own, ok := e.value.(int); ok && e.key == "max_connections" {
+				n = min(n, own)
+			}
+		}
+		listeners[0].set("max_connections", n)
+	}
 }

@@ -39,7 +39,7 @@ func (l *listener) flag(c *conf, d directive, key string) {
 	case ok && on:
 		l.keys.set(key, true)
 	case ok:
-		l.keys.unset(key)
+		l.keys.drop(key)
 	}
 }
 
@@ -89,10 +89,10 @@ func pskHint(c *conf, at *cursor, d directive) {
 
 func maxConnections(c *conf, at *cursor, d directive) {
 	switch n, ok := c.number(d, anyLess, 1<<31-1); {
-	case ok && n >= 0:
+	case ok && n > 0:
 		at.listener.keys.set("max_connections", n)
 	case ok:
-		at.listener.keys.unset("max_connections")
+		at.listener.keys.drop("max_connections") // any number
 	}
 }
 

@@ -1,24 +1,27 @@
 package importer
 
+import "strings"
+
 // saveListeners makes the [[listener]] tables and [auth].
 func (c *conf) saveListeners(doc *document) {
 	served := c.listeners
 	if !c.named {
 		served = []*listener{c.localListener()}
 	}
-	tables := 0
+	var tables []*table
 	for _, l := range served {
 		if !l.served {
 			continue
 		}
 		if t := c.saveListener(l); t != nil {
 			doc.add(t)
-			tables++
+			tables = append(tables, t)
 		}
 	}
-	if tables == 0 {
+	if len(tables) == 0 {
 		doc.root = append(doc.root, entry{"listener", []string{}, "none could be carried over"})
 	}
+	c.saveConnections(tables)
 	doc.add(c.authTable())
 }
 
@@ -47,8 +50,22 @@ func (c *conf) saveListener(l *listener) *table {
 	}
 	t := &l.keys
 	c.every.save(t)
+	if c.usersUnproved(l) {
+		c.lose(l.line, "where there is no password_file a user name proves nothing; the user lines of acl_file apply to nobody here")
+	}
+	switch {
+	case l.protocol != "websockets":
+	case len(l.origins) > 0:
+		t.set("origins", l.origins)
+	default:
+		t.set("origins", []string{"*"}, "any web page, as at Mosquitto's; without this line only pages of the host that they connect to")
+	}
 	head := []entry{{"type", l.kind(), ""}, {"address", l.place(), ""}}
-	if c.anonymous(l) && !l.loopback() && !t.has("require_certificate") {
+	switch {
+	case l.loopback() || t.has("require_certificate"):
+	case t.has("use_identity_as_username"):
+		head = append(head, entry{"public", true, "whoever reaches it can pass for the proxy, so only the proxy may"})
+	case c.anonymous(l):
 		head = append(head, entry{"public", true, "nobody has to give a password"})
 	}
 	t.entries = append(head, t.entries...)
@@ -81,6 +98,10 @@ func (l *listener) misfit() string {
 		return "certfile and keyfile go together, and cafile goes with them"
 	case l.socket != "" && (cert || l.protocol == "websockets"):
 		return "a Unix socket carries plain MQTT only"
+	case len(l.socket) > 107:
+		return "the path of a socket has at most 107 octets"
+	case strings.HasPrefix(l.socket, "@"):
+		return "everybody may use an abstract socket; write the path of a file"
 	}
 	return ""
 }
@@ -106,18 +127,17 @@ func (c *conf) saveTLS(l *listener) {
 		c.lose(l.subject, "the user name is the certificate's common name (CN); write users so in acl_file")
 		t.set("use_identity_as_username", true)
 	}
-	if !t.has("require_certificate") {
-		for _, key := range []string{"ca_file", "crl_file", "use_identity_as_username"} {
-			t.unset(key) // they ask for nothing then
-		}
+	if !t.has("cert_file") {
+		t.drop("require_certificate", "tls_version")
 	}
-	if t.has("require_certificate") && t.has("cert_file") && !t.has("ca_file") {
+	switch {
+	case !t.has("require_certificate"): // then these ask for nothing
+		t.drop("ca_file", "crl_file")
+		if !t.has("proxy_protocol") {
+			t.drop("use_identity_as_username")
+		}
+	case !t.has("ca_file"):
 		c.lose(l.line, "require_certificate without cafile lets nobody in; say in ca_file who signs")
 		t.set("ca_file", "ca.pem")
-	}
-	if !t.has("cert_file") {
-		for _, key := range []string{"require_certificate", "crl_file", "use_identity_as_username", "tls_version"} {
-			t.unset(key)
-		}
 	}
 }

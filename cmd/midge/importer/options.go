@@ -47,7 +47,7 @@ func init() { // include refers to the table
 		"max_keepalive":          maxKeepalive,
 		"memory_limit":           lost(later),
 		"message_size_limit":     lostUnlessZero("max_packet_size of a [[listener]] bounds the whole packet and closes the connection"),
-		"global_max_connections": lost(later),
+		"global_max_connections": globalConnections,
 		"global_max_clients":     lost(later),
 
 		// How messages go.

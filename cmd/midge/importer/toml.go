@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -39,14 +40,9 @@ func (t *table) set(key string, value any, note ...string) {
 	t.entries = append(t.entries, e)
 }
 
-// unset takes a key away again.
-func (t *table) unset(key string) {
-	for i := range t.entries {
-		if t.entries[i].key == key {
-			t.entries = append(t.entries[:i], t.entries[i+1:]...)
-			return
-		}
-	}
+// drop takes keys away again.
+func (t *table) drop(keys ...string) {
+	t.entries = slices.DeleteFunc(t.entries, func(e entry) bool { return slices.Contains(keys, e.key) })
 }
 
 // has reports whether a key is set.
