@@ -46,6 +46,7 @@ const lattice = `
 	cmd/midge/client       < broker/mqtt, broker/topic
 	cmd/midge/passwd       < broker/auth
 	cmd/midge/status       <
+	cmd/midge/systemd      <
 	cmd/midge/control      <
 	cmd/midge/sys          <
 	cmd/midge/guard        < broker, broker/auth, broker/listener, broker/mqtt

@@ -101,9 +101,17 @@ func start(t *testing.T, name string, args ...string) *process {
 // startIn runs it in a directory.
 func startIn(t *testing.T, dir, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: filepath.Base(name), cmd: exec.Command(name, args...), done: make(chan struct{}), news: make(chan struct{})}
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	return startCommand(t, cmd)
+}
+
+// startCommand does so with a command that was made ready.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, done: make(chan struct{}), news: make(chan struct{})}
 	r, w := io.Pipe()
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, w, w
+	p.cmd.Stdout, p.cmd.Stderr = w, w
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -122,7 +130,7 @@ func startIn(t *testing.T, dir, name string, args ...string) *process {
 		p.cmd.Process.Kill()
 		<-p.done
 		if t.Failed() {
-			t.Logf("output of %s %s:\n%s", p.name, strings.Join(args, " "), strings.Join(p.output(), "\n"))
+			t.Logf("output of %s %s:\n%s", p.name, strings.Join(cmd.Args[1:], " "), strings.Join(p.output(), "\n"))
 		}
 	})
 	return p

@@ -12,6 +12,7 @@ import (
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/control"
 	"midge/cmd/midge/node"
+	"midge/cmd/midge/systemd"
 )
 
 // reloadRequest is what midge reload says to a running midge.
@@ -30,6 +31,8 @@ type reloader struct {
 func (r *reloader) reload() (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	systemd.Reloading()
+	defer systemd.Ready()
 	cfg, err := r.read()
 	var done node.Reloaded
 	if err == nil {

@@ -73,7 +73,7 @@ func (c *runCmd) read() (*config.Config, error) {
 // setPort changes the port of the first listener that has one.
 func setPort(cfg *config.Config, port int) error {
 	for i, l := range cfg.Listeners {
-		if l.Type == "unix" {
+		if _, opened := l.SystemdName(); opened || l.Type == "unix" {
 			continue
 		}
 		host, _, err := net.SplitHostPort(l.Address)

@@ -81,7 +81,7 @@ func (c *Config) Who(l Listener) string {
 		}
 		who = append([]string{user}, who...)
 	}
-	return strings.Join(who, " and ") + from(l.local()) + l.secrecy(a) + rights(a.ACLFile)
+	return strings.Join(who, " and ") + l.from() + l.secrecy(a) + rights(a.ACLFile)
 }
 
 // WhoOnLink says the same of a link. MQTT-SN knows no passwords, but for the extension that auth = true switches on.
@@ -108,6 +108,14 @@ func (c *Config) WhoOnLink(l Link) string {
 }
 
 // from says where clients come from.
+func (l Listener) from() string {
+	if _, ok := l.SystemdName(); ok {
+		return ", from where systemd listens"
+	}
+	return from(l.local())
+}
+
+// from says whether clients come from elsewhere.
 func from(local bool) string {
 	if local {
 		return ", on this machine only"

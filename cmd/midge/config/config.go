@@ -49,7 +49,7 @@ type Log struct {
 // Listener is one address where MQTT clients connect. Which fields count depends on Type.
 type Listener struct {
 	Type    string `toml:"type"`    // one of ListenerTypes
-	Address string `toml:"address"` // host:port; unix: path of the socket
+	Address string `toml:"address"` // host:port; unix: path of the socket; "systemd:NAME"
 	Public  bool   `toml:"public"`  // may be reached from other machines although nobody has to give a password
 
 	Mode string `toml:"mode"` // unix: of the socket, octal

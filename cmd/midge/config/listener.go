@@ -3,6 +3,7 @@ package config
 import (
 	"io/fs"
 	"math"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ func (v checker) listeners() {
 			continue
 		}
 		v.admission(at, l)
-		if v.c.open(l) && !l.local() {
+		if _, later := l.SystemdName(); v.c.MustBeLocal(l) && !l.local() && !later {
 			v.reach(at+".address", l.Address, l.Public, "lets everyone who reaches it publish and subscribe")
 		}
 	}
@@ -40,8 +41,30 @@ func (v checker) listeners() {
 // local reports whether only this machine reaches the listener.
 func (l Listener) local() bool { return l.Type == "unix" || loopback(l.Address) }
 
+// MustBeLocal reports whether only this machine may reach the listener: everybody who does may come in, and nobody has said that this is meant.
+func (c *Config) MustBeLocal(l Listener) bool { return c.open(l) && !l.Public }
+
+// Local reports whether only this machine reaches an address that is listened on.
+func Local(a net.Addr) bool {
+	if a, ok := a.(*net.TCPAddr); ok {
+		return a.IP.IsLoopback()
+	}
+	return a.Network() == "unix"
+}
+
+// SystemdName is the name of the socket that systemd has opened for the listener. Who reaches it is seen when Midge starts.
+func (l Listener) SystemdName() (name string, ok bool) {
+	return strings.CutPrefix(l.Address, "systemd:")
+}
+
 func (v checker) listenerAddress(at string, l Listener) bool {
 	path := at + ".address"
+	if name, ok := l.SystemdName(); ok {
+		if name == "" || strings.Contains(name, ":") {
+			v.addf(path, `[listener] address = %q names no socket of systemd; write for example "systemd:mqtt"`, l.Address)
+		}
+		return name != ""
+	}
 	if l.Type != "unix" {
 		return v.required(path, l.Address, "[listener]", "127.0.0.1:1883") && v.address(path, l.Address)
 	}

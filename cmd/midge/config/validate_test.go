@@ -22,6 +22,8 @@ func TestValidation(t *testing.T) {
 	}{
 		{"node id", "[node]\nid = \"a/b\"", []string{
 			`config.toml:2: [node] id = "a/b": an id is at most 64 letters, digits, '.', '_' and '-'`}},
+		{"socket of systemd", "[[listener]]\ntype = \"ws\"\naddress = \"systemd:web\"\n[[listener]]\naddress = \"systemd:\"", []string{
+			`config.toml:5: [listener] address = "systemd:" names no socket of systemd; write for example "systemd:mqtt"`}},
 		{"unknown listener type", "[[listener]]\ntype = \"websocket\"", []string{
 			`config.toml:2: [listener] type = "websocket" is unknown; it is one of tcp, tls, ws, wss, unix`}},
 		{"unix without a path", "[[listener]]\ntype = \"unix\"\nmode = \"rw\"", []string{

@@ -9,9 +9,10 @@ import (
 	"midge/broker/listener"
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/guard"
+	"midge/cmd/midge/systemd"
 )
 
-func (n *Node) listen(c config.Listener, door *guard.Door, who string) error {
+func (n *Node) listen(c config.Listener, door *guard.Door, who string, local bool) error {
 	policy, err := policy(c)
 	if err != nil {
 		return err
@@ -23,6 +24,9 @@ func (n *Node) listen(c config.Listener, door *guard.Door, who string) error {
 		return InUse("MQTT listener", c.Address, err)
 	}
 	n.undo = append(n.undo, func() { nl.Close() })
+	if local && !config.Local(nl.Addr()) {
+		return fmt.Errorf("listener %s: systemd listens on %s, which lets everyone who reaches it publish and subscribe; write public = true beside it if that is meant", c.Address, nl.Addr())
+	}
 	n.log.Info("listening for MQTT", "over", c.Type, "address", nl.Addr().String(), "for", who)
 	l := n.Server.Listener(nl, policy)
 	n.listeners = append(n.listeners, l)
@@ -37,6 +41,9 @@ func (n *Node) warnOfExpiry(p listener.Policy) {
 }
 
 func listen(c config.Listener) (net.Listener, error) {
+	if name, ok := c.SystemdName(); ok {
+		return systemd.Listen(name)
+	}
 	if c.Type == "unix" {
 		return listener.ListenUnix(c.Address, c.FileMode())
 	}

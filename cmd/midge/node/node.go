@@ -16,6 +16,7 @@ import (
 	"midge/broker/listener"
 	"midge/broker/store"
 	"midge/cmd/midge/config"
+	"midge/cmd/midge/systemd"
 	"midge/gateway"
 )
 
@@ -70,7 +71,7 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 
 func (n *Node) open(cfg *config.Config) error {
 	for i, l := range cfg.Listeners {
-		if err := n.listen(l, n.doors.listeners[i], cfg.Who(l)); err != nil {
+		if err := n.listen(l, n.doors.listeners[i], cfg.Who(l), cfg.MustBeLocal(l)); err != nil {
 			return err
 		}
 	}
@@ -127,8 +128,15 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() {
+		if err := systemd.Watch(ctx, func() { n.Broker.Counters() }); err != nil {
+			n.log.Warn("systemd's watchdog is not served", "err", err)
+		}
+	})
 	n.ready.Store(true)
 	n.log.Info("midge is ready")
+	systemd.Ready()
+	defer context.AfterFunc(ctx, systemd.Stopping)()
 	wg.Wait()
 	closed := n.Close()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
