@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"midge/broker/auth"
+	"midge/internal/certtest"
 )
 
 // theirPasswords writes a password file with Debian's mosquitto_passwd; users are "name:password".
@@ -143,5 +144,56 @@ func TestFaultyFilesAtTheStart(t *testing.T) {
 				t.Errorf("midge %s says %q and does not start: got %q, status %d", command, want, stderr, status)
 			}
 		}
+	}
+}
+
+// TestEachListenerHasItsRules has three listeners that know their clients in different ways.
+func TestEachListenerHasItsRules(t *testing.T) {
+	theirs := theirTools(t)
+	ca := certtest.New(t)
+	server, valve := ca.Issue("server"), ca.Issue("valve7")
+	e := newEstate(t, "")
+	open, secured := freePort(t), freePort(t)
+	e.write("passwords", record(t, "joe", "1"))
+	e.write("acl", "topic read #\nuser joe\ntopic #\nuser valve7\ntopic valves/7/#\n")
+	e.write("config.toml", e.config(fmt.Sprintf(`[auth]
+password_file = "passwords"
+acl_file = "acl"
+[[listener]]
+address = "127.0.0.1:%d"
+password_file = ""
+[[listener]]
+address = "127.0.0.1:%d"
+type = "tls"
+cert_file = %q
+key_file = %q
+ca_file = %q
+require_certificate = true
+use_identity_as_username = true
+`, open, secured, server.CertFile, server.KeyFile, ca.File)))
+	e.run()
+	for _, who := range []string{
+		`for="users of passwords, on this machine only; as acl allows"`,
+		`for="anyone without a password, on this machine only; as acl allows"`,
+		`for="whoever is named in a certificate by ` + ca.File + `, on this machine only; as acl allows"`,
+	} {
+		e.waitFor("start-up says who may come in where", who)
+	}
+	anyone := end{theirs, t, open, "mqttv5"}
+	sub := start(t, theirs.sub[0], anyone.args(theirs.sub, []string{"-v", "-t", "#", "-i", "watcher"})...)
+	e.waitFor("nobody needs a password where there is no file", "client=watcher")
+	anyone.publish("-t", "valves/7/state", "-m", "from anyone", "-q", "1", "-u", "joe", "-P", "wrong", "-V", "mqttv311")
+	certified := end{theirs, t, secured, "mqttv311"}
+	tls := []string{"-h", "localhost", "--cafile", ca.File, "--cert", valve.CertFile, "--key", valve.KeyFile, "-q", "1"}
+	certified.publish(append(tls, "-t", "valves/8/state", "-m", "from 7")...)
+	certified.publish(append(tls, "-t", "valves/7/state", "-m", "from 7")...)
+	if out, err := run(t, theirs.pub[0], certified.args(theirs.pub, []string{"-h", "localhost", "--cafile", ca.File, "-t", "valves/7/state", "-m", "x"})...); err == nil {
+		t.Errorf("without a certificate nobody comes in there: %s", out)
+	}
+	users := end{theirs, t, e.port, "mqttv5"}
+	users.publish("-u", "joe", "-P", "1", "-t", "valves/8/state", "-m", "from joe", "-q", "1")
+	sub.waitFor("what each may publish arrives", "valves/8/state from joe")
+	if got := strings.Join(sub.output(), ", "); got != "valves/7/state from 7, valves/8/state from joe" {
+		t.Errorf("and nothing else: %s", got)
 	}
 }
