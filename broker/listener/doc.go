@@ -34,6 +34,11 @@
 // does not read its socket stops its own pump, and when it goes on asking, its own reader (answersMax). After Config.Stall without taking anything it is
 // cut off.
 //
+// # MQTT 5
+//
+// What a client takes and wants to be told (meet) is read from CONNECT once. Topic aliases towards it are the pump's, as they have to be learned in the order
+// of what is written. Which refusals are explained in words is in reason.go.
+//
 // # The end
 //
 // When the server ends a connection, what was right is still answered, DISCONNECT follows where there is one, and our side of the stream is
