@@ -43,6 +43,9 @@ func (c *conn) meet(p *mqtt.Connect) {
 
 func (c *conn) unacceptable(p *mqtt.Connect) mqtt.ReasonCode {
 	switch w := p.Will; {
+	case w != nil && c.policy.accepts(w.QoS, w.Retain) != mqtt.Success:
+		// "If a Server receives a CONNECT packet containing a Will QoS that exceeds its capabilities, it MUST reject the connection request" [MQTT-3.2.2-12]
+		return c.policy.accepts(w.QoS, w.Retain)
 	case w != nil && topic.ValidName(w.Topic) != nil:
 		return mqtt.TopicNameInvalid
 	case w != nil && !c.wellFormed(w.Props, w.Payload):
@@ -179,6 +182,14 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	props.Mark(mqtt.PropTopicAliasMaximum)
 	props.Mark(mqtt.PropMaximumPacketSize)
 	props.Mark(mqtt.PropReceiveMaximum)
+	if c.policy.QoSRefused > 0 {
+		props.MaximumQoS = byte(c.policy.qosMax())
+		props.Mark(mqtt.PropMaximumQoS)
+	}
+	if c.policy.RetainRefused {
+		props.RetainAvailable = 0
+		props.Mark(mqtt.PropRetainAvailable)
+	}
 	if c.enhanced != nil {
 		c.enhanced.mark(props, c.enhanced.final)
 		c.enhanced.final = nil

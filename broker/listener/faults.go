@@ -12,6 +12,7 @@ var faultReasons = [...]mqtt.ReasonCode{
 	mqtt.UnspecifiedError, mqtt.MalformedPacket, mqtt.ProtocolError, mqtt.UnsupportedProtocolVersion, mqtt.ClientIdentifierNotValid,
 	mqtt.BadAuthenticationMethod, mqtt.TopicNameInvalid, mqtt.TopicAliasInvalid, mqtt.KeepAliveTimeout, mqtt.PacketTooLarge,
 	mqtt.ReceiveMaximumExceeded, mqtt.QuotaExceeded, mqtt.BadUserNameOrPassword, mqtt.NotAuthorized, mqtt.ServerBusy, mqtt.PayloadFormatInvalid,
+	mqtt.QoSNotSupported, mqtt.RetainNotSupported,
 }
 
 // faults counts connections that ended by a fault, by reason.

@@ -104,6 +104,9 @@ func (c *conn) publish(first byte, body []byte) error {
 		// "A PUBLISH packet sent from a Client to a Server MUST NOT contain a Subscription Identifier" [MQTT-3.3.4-6]
 		return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "PUBLISH: subscription identifier from a client"}
 	}
+	if r := c.policy.accepts(p.QoS, p.Retain); r != mqtt.Success {
+		return &mqtt.Error{Reason: r, Text: "PUBLISH: " + r.String()}
+	}
 	name, err := c.topicOf(&p)
 	if err != nil {
 		return err
@@ -269,7 +272,7 @@ func (c *conn) subscribe(first byte, body []byte) error {
 			// "It is a Protocol Error to set the No Local bit to 1 on a Shared Subscription" [MQTT-3.8.3-4]
 			return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "SUBSCRIBE: no local on a shared subscription"}
 		}
-		subs[i] = broker.Subscription{Filter: s.Filter, QoS: s.QoS, NoLocal: s.NoLocal || c.bridge && !shared,
+		subs[i] = broker.Subscription{Filter: s.Filter, QoS: min(s.QoS, c.policy.qosMax()), NoLocal: s.NoLocal || c.bridge && !shared,
 			RetainAsPublished: s.RetainAsPublished || c.bridge, RetainHandling: s.RetainHandling}
 		if p.Props.Has(mqtt.PropSubscriptionID) {
 			subs[i].ID = p.Props.SubscriptionIDs[0]

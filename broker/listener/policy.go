@@ -1,5 +1,7 @@
 package listener
 
+import "midge/broker/mqtt"
+
 // Policy is what the connections of one listener have in common. The zero value of a field means its default. A Policy in use is not changed.
 type Policy struct {
 	Name string // of the listener, for people
@@ -16,6 +18,9 @@ type Policy struct {
 	MaxKeepAlive uint16
 	// PayloadFormatCheck refuses messages whose Payload Format Indicator says UTF-8 text and whose payload is none.
 	PayloadFormatCheck bool
+
+	QoSRefused    mqtt.QoS // what is published at this QoS or above is refused, and delivered below it; 0: every QoS is served
+	RetainRefused bool     // what is published to be retained is refused
 
 	ProxyProtocol bool // every connection begins with a header of the PROXY protocol, which is believed
 
@@ -53,3 +58,22 @@ func (p *Policy) plain() bool { return !p.ProxyProtocol && p.loops() }
 
 // loops reports whether MQTT goes over the socket itself, so that a loop may serve it.
 func (p *Policy) loops() bool { return p.TLS == nil && p.WebSocket == nil }
+
+// qosMax is the highest QoS that is served.
+func (p *Policy) qosMax() mqtt.QoS {
+	if p.QoSRefused == 0 {
+		return 2
+	}
+	return p.QoSRefused - 1
+}
+
+// accepts says whether a message or a will of this kind may be published.
+func (p *Policy) accepts(qos mqtt.QoS, retain bool) mqtt.ReasonCode {
+	switch {
+	case qos > p.qosMax():
+		return mqtt.QoSNotSupported
+	case retain && p.RetainRefused:
+		return mqtt.RetainNotSupported
+	}
+	return mqtt.Success
+}

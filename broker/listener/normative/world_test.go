@@ -81,6 +81,10 @@ func (s *settings) set(key, value string) {
 		s.policy.TopicAliasMaximum = n
 	case key == "max-keep-alive":
 		s.policy.MaxKeepAlive = uint16(n)
+	case key == "maximum-qos":
+		s.policy.QoSRefused = mqtt.QoS(n) + 1
+	case key == "retain-available":
+		s.policy.RetainRefused = n == 0
 	case key == "login":
 		s.policy.Auth = door{}
 	case key == "payload-format-check":

@@ -79,6 +79,8 @@ type Listener struct {
 	MaxPacketSize      int      `toml:"max_packet_size"`      // octets of a packet from a client
 	ReceiveMaximum     int      `toml:"receive_maximum"`      // QoS 2 messages of a client that may be open
 	MaxTopicAlias      int      `toml:"max_topic_alias"`      // of a client; 0 = none
+	MaxQoS             int      `toml:"max_qos"`              // of what is published, and delivered
+	RetainAvailable    bool     `toml:"retain_available"`     // false: who publishes to be retained is refused
 	MaxKeepalive       Duration `toml:"max_keepalive"`        // longest of MQTT 5 clients, whole seconds; 0 = any
 	PayloadFormatCheck bool     `toml:"payload_format_check"` // refuse payloads that are not the UTF-8 text that they claim to be
 }
@@ -197,7 +199,7 @@ func Default() *Config {
 // setDefaults gives every [[listener]] what it does not say. The address has no default: two listeners could not share it.
 func (l *Listener) setDefaults() {
 	l.Type, l.TLSVersion, l.Mode = "tcp", "1.2", "0660"
-	l.MaxPacketSize, l.ReceiveMaximum, l.MaxTopicAlias = 2_000_000, 20, 10
+	l.MaxPacketSize, l.ReceiveMaximum, l.MaxTopicAlias, l.MaxQoS, l.RetainAvailable = 2_000_000, 20, 10, 2, true
 }
 
 // setDefaults gives every [[link]] what it does not say.

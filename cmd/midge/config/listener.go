@@ -164,6 +164,7 @@ func (v checker) listenerBounds(at string, l Listener) {
 		{"max_packet_size", l.MaxPacketSize, packetLeast, 268_435_455}, // the largest that MQTT has (MQTT 5 §2.1.4)
 		{"receive_maximum", l.ReceiveMaximum, 1, 65535},
 		{"max_topic_alias", l.MaxTopicAlias, 0, 65535},
+		{"max_qos", l.MaxQoS, 0, 2},
 	} {
 		v.number(at+"."+n.key, n.value, n.least, n.most)
 	}

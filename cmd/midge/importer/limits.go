@@ -11,6 +11,7 @@ type onEvery struct {
 	maxPacketSize int // octets; 0 = not written
 	maxKeepalive  int // seconds; 0 = not written
 	inflight      int // messages; 0 = not written
+	retainsNot    bool
 
 	connections     int // of all listeners together; 0 = not written
 	connectionsLine directive
@@ -28,6 +29,12 @@ func maxKeepalive(c *conf, _ *cursor, d directive) {
 	}
 }
 
+func retainAvailable(c *conf, _ *cursor, d directive) {
+	if on, ok := c.boolean(d); ok {
+		c.every.retainsNot = !on
+	}
+}
+
 // save writes the bounds that a listener has not of its own.
 func (e onEvery) save(t *table) {
 	if e.maxPacketSize != 0 {
@@ -38,6 +45,9 @@ func (e onEvery) save(t *table) {
 	}
 	if e.inflight != 0 {
 		t.set("receive_maximum", e.inflight)
+	}
+	if e.retainsNot {
+		t.set("retain_available", false)
 	}
 }
 

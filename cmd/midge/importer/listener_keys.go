@@ -97,8 +97,8 @@ func maxConnections(c *conf, at *cursor, d directive) {
 }
 
 func maxQoS(c *conf, at *cursor, d directive) {
-	if n, ok := c.number(d, 0, 2); ok && n < 2 {
-		c.lose(d, "every listener takes QoS 0 to 2")
+	if n, ok := c.number(d, 0, 2); ok {
+		at.listener.keys.set("max_qos", n)
 	}
 }
 

@@ -54,7 +54,7 @@ func init() { // include refers to the table
 		"allow_duplicate_messages": moot, // overlapping subscriptions give one copy
 		"queue_qos0_messages":      always(false, "messages at QoS 0 are not kept for clients that are away"),
 		"upgrade_outgoing_qos":     always(false, "a message is delivered at the lower of its own QoS and the subscription's"),
-		"retain_available":         always(true, "retained messages cannot be switched off; acl_file keeps clients from publishing"),
+		"retain_available":         retainAvailable,
 		"retain_expiry_interval":   lost("retained messages stay until their Message Expiry Interval, which MQTT 5 publishers set"),
 		"retry_interval":           moot, // Mosquitto ignores it since 1.5
 		"sys_interval":             sysInterval,

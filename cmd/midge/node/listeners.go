@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"midge/broker/listener"
+	"midge/broker/mqtt"
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/guard"
 	"midge/cmd/midge/systemd"
@@ -57,9 +58,13 @@ func policy(c config.Listener) (p listener.Policy, err error) {
 	p = listener.Policy{Name: c.Address, IdentityAsUsername: c.UseIdentityAsUsername, ProxyProtocol: c.ProxyProtocol,
 		Connections: c.MaxConnections, ConnectionsPerAddress: c.MaxConnectionsPerAddress, ConnectRate: c.ConnectRate, ConnectRatePerAddress: c.ConnectRatePerAddress,
 		MaximumPacketSize: uint32(c.MaxPacketSize), ReceiveMaximum: uint16(c.ReceiveMaximum), TopicAliasMaximum: c.MaxTopicAlias,
-		MaxKeepAlive: uint16(c.MaxKeepalive.Seconds()), PayloadFormatCheck: c.PayloadFormatCheck}
+		RetainRefused: !c.RetainAvailable,
+		MaxKeepAlive:  uint16(c.MaxKeepalive.Seconds()), PayloadFormatCheck: c.PayloadFormatCheck}
 	if c.MaxTopicAlias == 0 {
 		p.TopicAliasMaximum = -1
+	}
+	if c.MaxQoS < 2 {
+		p.QoSRefused = mqtt.QoS(c.MaxQoS + 1)
 	}
 	if c.TLS() {
 		p.TLS, err = listener.LoadTLS(listener.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile, MinVersion: tlsVersions[c.TLSVersion],
