@@ -26,6 +26,8 @@ const lattice = `
 	transports/udp         < transports, internal/warm
 	transports/dtls        < transports
 	transports/serial      < transports
+	transports/xbee        < transports, transports/serial
+	transports/xbee/modem  < transports, transports/serial, transports/xbee
 	transports/faults      < transports
 	transports/trace       < transports
 	transports/linktest    < transports, transports/faults, transports/trace
@@ -38,7 +40,7 @@ const lattice = `
 
 	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports, internal/warm
 
-	firmware-sim/fleet     < mqttsn, mqttsn/client, transports, transports/udp, transports/serial, transports/faults
+	firmware-sim/fleet     < mqttsn, mqttsn/client, transports, transports/udp, transports/serial, transports/xbee, transports/xbee/modem, transports/faults
 	firmware-sim           < firmware-sim/fleet
 
 	cmd/midge/config       < broker/mqtt, broker/topic

@@ -38,11 +38,8 @@ func newGateway(b *broker.Broker, cfg Config, log *slog.Logger, now time.Time) *
 // batch is how many frames one read takes at most.
 const batch = 32
 
-// Octets: the longest message that there can be (§5.2.1), and the least room for one that arrives, since a radio may hear longer ones than it sends.
-const (
-	longest   = 65535
-	roomLeast = 512
-)
+// longest is the most that Length can say (§5.2.1), in octets.
+const longest = 65535
 
 // pauseMax is how long a link is not read because a receiver of its messages falls behind. Devices repeat what is lost meanwhile.
 const pauseMax = 5 * time.Millisecond
@@ -103,7 +100,7 @@ func (g *Gateway) open(name string, cfg LinkConfig, mtu int, format func(transpo
 // read feeds the machine with what the link receives, a batch at a time.
 func (g *Gateway) read(ctx context.Context, l *link, t transports.Link) error {
 	var frames [batch]transports.Frame
-	size := min(max(t.MTU(), roomLeast), longest)
+	size := min(max(t.MTU(), transports.RoomLeast), longest)
 	for i := range frames {
 		frames[i].Data = make([]byte, size)
 	}

@@ -37,6 +37,9 @@ type Frame struct {
 	LQI  uint8
 }
 
+// RoomLeast is the room that a reader gives each frame at least, in octets: a radio may hear longer messages than it sends.
+const RoomLeast = 512
+
 // ErrClosed is what ReadFrames returns after Close.
 var ErrClosed = errors.New("link is closed")
 

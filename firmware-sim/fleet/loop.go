@@ -77,7 +77,7 @@ const (
 func (l *loop) read(link transports.Link, route func(frame []byte) ([]*station, []byte)) error {
 	var frames [batch]transports.Frame
 	for i := range frames {
-		frames[i].Data = make([]byte, 0, min(link.MTU(), frameMax))
+		frames[i].Data = make([]byte, 0, min(max(link.MTU(), transports.RoomLeast), frameMax))
 	}
 	for {
 		n, err := link.ReadFrames(frames[:])

@@ -49,9 +49,10 @@ func Wrap(inner transports.Link, f Faults) *Link {
 
 // receive moves frames from the inner link into the lane.
 func (l *Link) receive() {
-	frames := make([]transports.Frame, max(1, readRoom/l.inner.MTU()))
+	room := max(l.inner.MTU(), transports.RoomLeast)
+	frames := make([]transports.Frame, max(1, readRoom/room))
 	for i := range frames {
-		frames[i].Data = make([]byte, 0, l.inner.MTU())
+		frames[i].Data = make([]byte, 0, room)
 	}
 	for {
 		n, err := l.inner.ReadFrames(frames)

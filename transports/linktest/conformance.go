@@ -69,7 +69,7 @@ func newEndpoint(l transports.Link) *endpoint {
 func (e *endpoint) read() {
 	frames := make([]transports.Frame, 8)
 	for i := range frames {
-		frames[i].Data = make([]byte, 0, e.MTU())
+		frames[i].Data = make([]byte, 0, max(e.MTU(), transports.RoomLeast))
 	}
 	for {
 		n, err := e.ReadFrames(frames)

@@ -88,6 +88,8 @@ func (c *Config) Who(l Listener) string {
 func (c *Config) WhoOnLink(l Link) string {
 	who, where := "anyone without a password", from(loopback(l.Address))
 	switch {
+	case l.Type == "xbee":
+		return "whoever is in the radio network" + rights(c.Auth.ACLFile)
 	case l.Type == "serial":
 		who, where = "whoever is on the line", ""
 	case l.Type == "dtls":

@@ -88,7 +88,7 @@ type Listener struct {
 // Link is one way to MQTT-SN devices. Which fields count depends on Type.
 type Link struct {
 	Name string `toml:"name"` // unique; letters, digits, '.', '_', '-'
-	Type string `toml:"type"` // one of LinkTypes; this version serves udp and serial
+	Type string `toml:"type"` // one of LinkTypes
 
 	Address string   `toml:"address"` // udp, dtls: host:port
 	Groups  []string `toml:"groups"`  // udp: multicast groups to join and to advertise in, "host" or "host:port"
@@ -100,12 +100,15 @@ type Link struct {
 	CAFile             string `toml:"ca_file"`             // dtls: PEM, who may sign the certificates of devices; "" = they are not asked for
 	RequireCertificate bool   `toml:"require_certificate"` // dtls: of devices that have no pre-shared key
 
-	Device  string `toml:"device"`  // serial: path of the port
-	Baud    int    `toml:"baud"`    // serial: bits a second
+	Device  string `toml:"device"`  // serial, xbee: path of the port
+	Baud    int    `toml:"baud"`    // serial, xbee: bits a second; 0 = 115200, xbee 9600
 	Framing string `toml:"framing"` // serial: one of Framings
 
 	NodeAddress int  `toml:"node_address"` // serial with framing radiohead: the gateway's own address, 1 to 254
 	NodeAcks    bool `toml:"node_acks"`    // serial with framing radiohead: frames are acknowledged both ways
+
+	Network string `toml:"network"` // xbee: one of Networks
+	Radius  int    `toml:"radius"`  // xbee: hops of a broadcast that says nothing of its own; 0 = the whole network
 
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
@@ -160,18 +163,13 @@ var (
 	ListenerTypes  = []string{"tcp", "tls", "ws", "wss", "unix"}
 	TLSVersions    = []string{"1.2", "1.3"}
 	LinkTypes      = []string{"udp", "dtls", "serial", "xbee"}
+	Networks       = []string{"auto", "zigbee", "802.15.4"}
 	Framings       = []string{"raw", "hdlc", "slip", "radiohead"}
 	Directions     = []string{"out", "in", "both"}
 	DamagePolicies = []string{"salvage", "refuse"}
 	RebindPolicies = []string{"open", "same-identity", "never"}
 	GwInfoWays     = []string{"both", "unicast", "broadcast"}
 	RefusedWords   = []string{"never", "later"}
-)
-
-// What of the lists above this version does.
-var (
-	linksServed    = []string{"udp", "dtls", "serial"}
-	framingsServed = Framings
 )
 
 // Default is the configuration of an empty file, and what config.toml in the repository shows.
@@ -204,10 +202,10 @@ func (l *Listener) setDefaults() {
 
 // setDefaults gives every [[link]] what it does not say.
 func (l *Link) setDefaults() {
-	l.Baud = 115200
 	l.Framing = "raw"
 	l.NodeAddress = 1
 	l.NodeAcks = true
+	l.Network = "auto"
 	l.RetryInterval = Duration{10 * time.Second}
 	l.RetryCount = 4
 	l.IdleLimit = Duration{24 * time.Hour}
@@ -216,6 +214,17 @@ func (l *Link) setDefaults() {
 
 // setDefaults gives every [[gateway.predefined]] what it does not say.
 func (p *Predefined) setDefaults() { p.Client, p.Link = "*", "*" }
+
+// Speed is the link's in bits a second.
+func (l Link) Speed() int {
+	switch {
+	case l.Baud > 0:
+		return l.Baud
+	case l.Type == "xbee":
+		return 9600 // as it comes from the factory
+	}
+	return 115200
+}
 
 // plainName reports whether s can stand in a topic level, a client id and a metric label as it is.
 func plainName(s string) bool {

@@ -68,7 +68,9 @@ func (p printer) link(l Link, who string) {
 	retries := fmt.Sprintf("repeats %d times, every %s", l.RetryCount, l.RetryInterval)
 	switch l.Type {
 	case "serial":
-		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Baud, l.Framing), who+"; "+retries)
+		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Speed(), l.Framing), who+"; "+retries)
+	case "xbee":
+		p.row("link "+l.Name, "MQTT-SN over XBee", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Speed(), network(l.Network)), who+"; "+retries)
 	default:
 		address := l.Address
 		if len(l.Groups) > 0 {
@@ -76,6 +78,13 @@ func (p printer) link(l Link, who string) {
 		}
 		p.row("link "+l.Name, "MQTT-SN over "+l.Type, address, who+"; "+retries)
 	}
+}
+
+func network(name string) string {
+	if name == "auto" {
+		return "as the radio says"
+	}
+	return name
 }
 
 func (p printer) gateway(g Gateway) {

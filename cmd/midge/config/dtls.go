@@ -3,6 +3,7 @@ package config
 // dtls checks a [[link]] of type dtls. The files are opened when Midge starts.
 func (v checker) dtls(at string, l Link) {
 	v.foreign(at, "serial", "dtls", serialKeys...)
+	v.foreign(at, "xbee", "dtls", xbeeKeys...)
 	v.foreign(at, "udp", "dtls", "groups")
 	if l.MTU != 0 {
 		v.number(at+".mtu", l.MTU, mtuLeast, 8128)

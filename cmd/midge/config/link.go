@@ -18,7 +18,7 @@ func (v checker) links() {
 		v.span(at+".retry_interval", l.RetryInterval, 100*time.Millisecond, time.Hour)
 		v.number(at+".retry_count", l.RetryCount, 0, 100)
 		v.devices(at, l)
-		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.servedOf(at+".type", l.Type, LinkTypes, linksServed) {
+		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.oneOf(at+".type", l.Type, LinkTypes) {
 			continue
 		}
 		switch l.Type {
@@ -28,6 +28,8 @@ func (v checker) links() {
 			v.dtls(at, l)
 		case "serial":
 			v.serial(at, l)
+		case "xbee":
+			v.xbee(at, l)
 		}
 	}
 }
@@ -37,6 +39,7 @@ const mtuLeast = 32
 
 func (v checker) udp(at string, l Link) {
 	v.foreign(at, "serial", "udp", serialKeys...)
+	v.foreign(at, "xbee", "udp", xbeeKeys...)
 	v.foreign(at, "dtls", "udp", dtlsKeys...)
 	if l.MTU != 0 {
 		v.number(at+".mtu", l.MTU, mtuLeast, 65507)
@@ -71,21 +74,43 @@ func (v checker) groups(at string, l Link) {
 // The keys of links that belong to some types only.
 var (
 	serialKeys = []string{"device", "baud", "framing", "node_address", "node_acks"}
+	xbeeKeys   = []string{"network", "radius"}
+	udpKeys    = []string{"address", "groups", "public"}
 	dtlsKeys   = []string{"psk_file", "cert_file", "key_file", "ca_file", "require_certificate"}
 )
 
 func (v checker) serial(at string, l Link) {
-	v.foreign(at, "udp", "serial", "address", "groups", "public")
+	v.foreign(at, "udp", "serial", udpKeys...)
 	v.foreign(at, "dtls", "serial", dtlsKeys...)
-	v.required(at+".device", l.Device, "[link] of type serial", "/dev/ttyUSB0")
-	v.number(at+".baud", l.Baud, 50, 4_000_000)
-	v.servedOf(at+".framing", l.Framing, Framings, framingsServed)
+	v.foreign(at, "xbee", "serial", xbeeKeys...)
+	v.port(at, l)
+	v.oneOf(at+".framing", l.Framing, Framings)
 	if l.MTU != 0 {
 		v.number(at+".mtu", l.MTU, mtuLeast, mtuMost[l.Framing])
 	}
 	v.number(at+".node_address", l.NodeAddress, 1, 254)
 	if l.Framing != "radiohead" && (l.NodeAddress != 1 || !l.NodeAcks) {
 		v.addf(at+".framing", `[link] node_address and node_acks are for framing = "radiohead"; this one has framing = %q`, l.Framing)
+	}
+}
+
+// port checks the serial port of a link.
+func (v checker) port(at string, l Link) {
+	v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0")
+	if l.Baud != 0 {
+		v.number(at+".baud", l.Baud, 50, 4_000_000)
+	}
+}
+
+func (v checker) xbee(at string, l Link) {
+	v.foreign(at, "udp", "xbee", udpKeys...)
+	v.foreign(at, "dtls", "xbee", dtlsKeys...)
+	v.foreign(at, "serial", "xbee", "framing", "node_address", "node_acks")
+	v.port(at, l)
+	v.oneOf(at+".network", l.Network, Networks)
+	v.number(at+".radius", l.Radius, 0, 255)
+	if l.MTU != 0 {
+		v.number(at+".mtu", l.MTU, mtuLeast, 255)
 	}
 }
 

@@ -130,7 +130,7 @@ direction = "both"
 	check(len(c.Gateway.Predefined) == 2, "a list that the file writes replaces the default list")
 	check(c.Gateway.Predefined[0].Client == "*", "a predefined topic is for every client unless it says otherwise")
 	check(len(c.Links) == 2 && c.Links[0].MTU == 255, "each [[link]] is one link")
-	check(c.Links[1].Framing == "hdlc" && c.Links[1].Baud == 115200, "the second link has its own keys and defaults")
+	check(c.Links[1].Framing == "hdlc" && c.Links[1].Speed() == 115200, "the second link has its own keys and defaults")
 	check(c.Links[1].RetryInterval.Duration == 2500*time.Millisecond, "2500ms is two and a half seconds")
 	check(c.Bridges[0].MaxInflight == 20, "a bridge starts with its defaults")
 	check(len(c.Bridges[0].Topics) == 2, "each [[bridge.topic]] belongs to the bridge above it")

@@ -105,9 +105,14 @@ func TestShippedExamplesSayDefaults(t *testing.T) {
 	if got := c.Links[1]; !reflect.DeepEqual(got, link) {
 		t.Errorf("the example link has default values but for what it must say, got %+v", got)
 	}
+	mesh := Link{Name: "mesh", Type: "xbee", Device: "/dev/ttyUSB1"}
+	mesh.setDefaults()
+	if got := c.Links[2]; !reflect.DeepEqual(got, mesh) {
+		t.Errorf("so has the example of XBee, got %+v", got)
+	}
 	wan := Link{Name: "wan", Type: "dtls", Address: "127.0.0.1:8883", PSKFile: "psk.txt"}
 	wan.setDefaults()
-	if got := c.Links[2]; !reflect.DeepEqual(got, wan) {
+	if got := c.Links[3]; !reflect.DeepEqual(got, wan) {
 		t.Errorf("so has the example of DTLS, got %+v", got)
 	}
 	topic := BridgeTopic{Filter: "sensors/#", RemotePrefix: "site1/"}

@@ -71,27 +71,6 @@ func (v checker) oneOf(path, value string, all []string) bool {
 	return false
 }
 
-// servedOf wants a value out of those of a list that this version serves.
-func (v checker) servedOf(path, value string, all, served []string) bool {
-	if !v.oneOf(path, value, all) {
-		return false
-	}
-	if slices.Contains(served, value) {
-		return true
-	}
-	v.addf(path, "%s = %q is not served by this version yet; it serves %s", v.key(path), value, list(served))
-	return false
-}
-
-// list joins words as people do.
-func list(words []string) string {
-	last := len(words) - 1
-	if last < 1 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:last], ", ") + " and " + words[last]
-}
-
 // span wants a duration from least to most.
 func (v checker) span(path string, d Duration, least, most time.Duration) {
 	if d.Duration < least || d.Duration > most {

@@ -90,8 +90,15 @@ func TestValidation(t *testing.T) {
 			`config.toml:3: [link] type = "serail" is unknown; did you mean "serial"?`}},
 		{"foreign link type", "[[link]]\nname = \"a\"\ntype = \"lora\"", []string{
 			`config.toml:3: [link] type = "lora" is unknown; it is one of udp, dtls, serial, xbee`}},
-		{"link type to come", "[[link]]\nname = \"a\"\ntype = \"xbee\"", []string{
-			`config.toml:3: [link] type = "xbee" is not served by this version yet; it serves udp, dtls and serial`}},
+		{"xbee without a device, with keys of others", "[[link]]\nname = \"a\"\ntype = \"xbee\"\nframing = \"raw\"\naddress = \":1\"\nnetwork = \"zigbe\"\nmtu = 256\nradius = 256", []string{
+			`config.toml:1: [link] of type xbee has no device; write for example device = "/dev/ttyUSB0"`,
+			`config.toml:4: [link] framing is for links of type serial; this one is of type xbee`,
+			`config.toml:5: [link] address is for links of type udp; this one is of type xbee`,
+			`config.toml:6: [link] network = "zigbe" is unknown; did you mean "zigbee"?`,
+			`config.toml:7: [link] mtu = 256 is out of range; it goes from 32 to 255`,
+			`config.toml:8: [link] radius = 256 is out of range; it goes from 0 to 255`}},
+		{"udp with a key of xbee", udp + "address = \"127.0.0.1:1\"\nradius = 2", []string{
+			`config.toml:5: [link] radius is for links of type xbee; this one is of type udp`}},
 		{"dtls without keys", dtls, []string{
 			`config.toml:3: [link] of type dtls needs to know its devices; write psk_file = "psk.txt" beside it, or cert_file and key_file`}},
 		{"dtls with half a certificate", dtls + "psk_file = \"psk\"\ncert_file = \"c.pem\"", []string{
@@ -121,8 +128,8 @@ func TestValidation(t *testing.T) {
 			`config.toml:6: [link] mtu = 100 is out of range; it goes from 32 to 60`, `config.toml:7: [link] node_address = 255 is out of range; it goes from 1 to 254`}},
 		{"unknown framing", serial + "device = \"d\"\nframing = \"hldc\"", []string{
 			`config.toml:5: [link] framing = "hldc" is unknown; did you mean "hdlc"?`}},
-		{"serial ranges", serial + "device = \"d\"\nbaud = 0\nmtu = 3\nretry_interval = \"1ms\"\nretry_count = -1", []string{
-			`config.toml:5: [link] baud = 0 is out of range; it goes from 50 to 4000000`,
+		{"serial ranges", serial + "device = \"d\"\nbaud = 7\nmtu = 3\nretry_interval = \"1ms\"\nretry_count = -1", []string{
+			`config.toml:5: [link] baud = 7 is out of range; it goes from 50 to 4000000`,
 			`config.toml:6: [link] mtu = 3 is out of range; it goes from 32 to 65535`,
 			`config.toml:7: [link] retry_interval = "1ms" is out of range; it goes from 100ms to 1h`,
 			`config.toml:8: [link] retry_count = -1 is out of range; it goes from 0 to 100`}},

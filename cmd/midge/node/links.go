@@ -14,6 +14,7 @@ import (
 	"midge/transports"
 	"midge/transports/serial"
 	"midge/transports/udp"
+	"midge/transports/xbee"
 )
 
 // link is an open link with what its figures are called.
@@ -99,8 +100,14 @@ func openLink(l config.Link) (transports.Link, error) {
 	switch l.Type {
 	case "serial":
 		// A box is switched on before its adapter is there, or while it is unplugged: that must not keep the rest from starting.
-		return serial.Open(serial.Config{Device: l.Device, Baud: l.Baud, Framing: l.Framing, MTU: l.MTU,
+		return serial.Open(serial.Config{Device: l.Device, Baud: l.Speed(), Framing: l.Framing, MTU: l.MTU,
 			Node: uint8(l.NodeAddress), NoAcks: !l.NodeAcks, WaitForDevice: true})
+	case "xbee":
+		network := l.Network
+		if network == "auto" {
+			network = ""
+		}
+		return xbee.Open(xbee.Config{Device: l.Device, Baud: l.Speed(), Network: network, MTU: l.MTU, Radius: uint8(l.Radius), WaitForDevice: true})
 	case "dtls":
 		return openDTLS(l)
 	}
