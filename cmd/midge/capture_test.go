@@ -85,7 +85,7 @@ address = ""
 func mqttsnTypes(more ...mqttsn.Type) map[string]int {
 	types := map[string]int{}
 	for t := range mqttsn.Type(mqttsn.NumTypes) {
-		if !strings.HasPrefix(t.String(), "r") { // not reserved
+		if !strings.HasPrefix(t.String(), "r") && t != mqttsn.TypeAuth { // neither reserved nor an extension that dissectors do not know
 			types[fmt.Sprintf("0x%02x", uint8(t))] = 1
 		}
 	}
