@@ -63,8 +63,12 @@ func openPty(o *options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o.fleet.Shared = shared
-	fmt.Fprintf(stdout, "the gateway is to open %s with framing %s\n", path, o.framing)
+	o.fleet.Shared, o.fleet.Nodes = shared, fleet.Nodes(o.framing)
+	kind := "with framing " + o.framing
+	if o.framing == "xbee" {
+		kind = "as an xbee link"
+	}
+	fmt.Fprintf(stdout, "the gateway is to open %s %s\n", path, kind)
 	return nil
 }
 

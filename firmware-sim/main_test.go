@@ -36,7 +36,7 @@ func TestMistakesGetOneSentence(t *testing.T) {
 		{"-loss 2", "loss is 2, must be 0 to 1"},
 		{"-sleep-duration 1.5s", "whole seconds"},
 		{"-link host:1883", "udp://127.0.0.1:1883"},
-		{"-link xbee:///dev/ttyUSB0?baud=9600&ap=2", "not simulated yet"},
+		{"-link xbee:///dev/ttyUSB0?baud=9600&ap=3", "ap=3 is not an API mode"},
 		{"-pty -link udp://h:1", "-link cannot stand beside it"},
 		{"-framing hdlc", "-framing is for -pty"},
 		{"-pty -framing cobs", "cobs"},

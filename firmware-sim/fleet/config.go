@@ -25,6 +25,7 @@ type Config struct {
 	Link   string
 	Open   func(device int) (transports.Link, error)
 	Shared func() (transports.Link, error)
+	Nodes  func(device int) transports.Addr // Shared: the line has addresses, and this is a device's; nil = it has none, so envelopes tell devices apart
 
 	Devices      int    // default 1
 	ClientPrefix string // client ids are PREFIX-01, PREFIX-02, …; default "sim"
@@ -110,6 +111,18 @@ func (c Config) check() error {
 	}{{"loss", c.Loss}, {"duplication", c.Dup}, {"corruption", c.Corrupt}, {"share of sleepers", c.Sleep}} {
 		if !(share.v >= 0 && share.v <= 1) { // NaN is none of these
 			return fmt.Errorf("%s is %v, must be 0 to 1", share.name, share.v)
+		}
+	}
+	return nil
+}
+
+// room checks that each device has an address of its own.
+func (c Config) room() error {
+	if c.Nodes != nil && c.Devices > 1 {
+		for i := 1; i < c.Devices; i++ {
+			if c.Nodes(i) == c.Nodes(0) {
+				return fmt.Errorf("%d devices are more than the line has addresses for, which is %d", c.Devices, i)
+			}
 		}
 	}
 	return nil

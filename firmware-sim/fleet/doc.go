@@ -8,7 +8,7 @@
 // a device that spends most of its time asleep: it wakes after every sleep duration, by turns with PINGREQ, which only collects
 // commands, and with CONNECT, which also publishes a reading. A station is a device together with its way to the
 // gateway: a link of its own (UDP: one socket, one port), or one line for all, on which more than one device
-// speak through the envelope of a forwarder (MQTT-SN 1.2 §5.5) with the device's number as WirelessNodeId.
+// speak through the envelope of a forwarder (MQTT-SN 1.2 §5.5) with the device's number as WirelessNodeId, or with addresses where the line has them.
 //
 // # Readings
 //
@@ -29,6 +29,6 @@
 //
 // # What it does not do
 //
-// No gateway search, no DTLS, no XBee. The lines of a fleet are opened once; a UDP socket survives a gateway that is away, a
+// No gateway search, no DTLS. The lines of a fleet are opened once; a UDP socket survives a gateway that is away, a
 // serial line reopens by itself.
 package fleet

@@ -34,11 +34,14 @@ func New(cfg Config) (*Fleet, error) {
 	f := &Fleet{cfg: cfg, open: cfg.Open, shared: cfg.Shared, failed: make(chan error, 1)}
 	f.changed = make(chan struct{}, 1)
 	if cfg.Link == "" {
-		return f, nil
+		return f, cfg.room()
 	}
-	var err error
-	f.open, f.shared, err = ParseLink(cfg.Link)
-	return f, err
+	w, err := parseLink(cfg.Link)
+	if err != nil {
+		return nil, err
+	}
+	f.open, f.shared, f.cfg.Nodes = w.open, w.shared, w.nodes
+	return f, f.cfg.room()
 }
 
 // Goodbye bounds the drain after the context has ended: a person who pressed Ctrl-C waits for it.
@@ -91,7 +94,10 @@ func (f *Fleet) start(readers *sync.WaitGroup, stop func()) error {
 	f.enlist()
 	for i, l := range f.links {
 		route := alone(f.stations[min(i, len(f.stations)-1)])
-		if len(f.stations) > len(f.links) {
+		switch {
+		case f.cfg.Nodes != nil:
+			route = byAddr(f.stations)
+		case len(f.stations) > len(f.links):
 			route = byNode(f.stations)
 		}
 		readers.Go(func() {
@@ -138,8 +144,8 @@ func (f *Fleet) mtu(l transports.Link) int {
 	return l.MTU()
 }
 
-// enveloped reports that several devices share one line.
-func (f *Fleet) enveloped() bool { return f.shared != nil && f.cfg.Devices > 1 }
+// enveloped reports that several devices share one line that has no addresses.
+func (f *Fleet) enveloped() bool { return f.shared != nil && f.cfg.Nodes == nil && f.cfg.Devices > 1 }
 
 // enlist makes the devices and schedules their start.
 func (f *Fleet) enlist() {
@@ -148,6 +154,9 @@ func (f *Fleet) enlist() {
 		s := &station{device: newDevice(&f.cfg, i, f.mtu(l), f.began), link: l, place: -1}
 		if f.enveloped() {
 			s.node = nodeID(i + 1)
+		}
+		if f.cfg.Nodes != nil {
+			s.addr = f.cfg.Nodes(i)
 		}
 		f.stations = append(f.stations, s)
 		f.due.schedule(s)

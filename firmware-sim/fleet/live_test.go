@@ -13,6 +13,7 @@ import (
 	"midge/transports"
 	"midge/transports/serial"
 	"midge/transports/udp"
+	"midge/transports/xbee"
 )
 
 // live runs a fleet for a moment of real time against a gateway that serves link.
@@ -50,18 +51,23 @@ func TestOverUDP(t *testing.T) {
 }
 
 func TestOverVirtualSerialLine(t *testing.T) {
-	for _, framing := range []string{"raw", "hdlc"} {
+	for _, framing := range Framings() {
 		for _, devices := range []int{1, 4} {
 			t.Run(framing, func(t *testing.T) {
 				shared, path, err := OpenPty(framing)
 				if err != nil {
 					t.Skip("this system has no pseudo-terminals:", err)
 				}
-				link, err := serial.Open(serial.Config{Device: path, Framing: framing})
+				var link transports.Link
+				if framing == xbeeFraming {
+					link, err = xbee.Open(xbee.Config{Device: path, Baud: 115200})
+				} else {
+					link, err = serial.Open(serial.Config{Device: path, Framing: framing})
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				live(t, link, Config{Shared: shared, Devices: devices})
+				live(t, link, Config{Shared: shared, Nodes: Nodes(framing), Devices: devices})
 			})
 		}
 	}

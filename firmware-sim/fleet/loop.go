@@ -74,7 +74,7 @@ const (
 )
 
 // read feeds what a link receives to the stations that route finds for it, until the link ends.
-func (l *loop) read(link transports.Link, route func(frame []byte) ([]*station, []byte)) error {
+func (l *loop) read(link transports.Link, route router) error {
 	var frames [batch]transports.Frame
 	for i := range frames {
 		frames[i].Data = make([]byte, 0, min(max(link.MTU(), transports.RoomLeast), frameMax))
@@ -88,7 +88,7 @@ func (l *loop) read(link transports.Link, route func(frame []byte) ([]*station, 
 	}
 }
 
-func (l *loop) receive(frames []transports.Frame, route func(frame []byte) ([]*station, []byte)) {
+func (l *loop) receive(frames []transports.Frame, route router) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var first time.Time
@@ -98,7 +98,7 @@ func (l *loop) receive(frames []transports.Frame, route func(frame []byte) ([]*s
 	now := time.Now()
 	ending := false
 	for i := range frames {
-		to, data := route(frames[i].Data)
+		to, data := route(&frames[i])
 		if len(to) == 0 {
 			l.strays++
 		}
@@ -115,25 +115,42 @@ func (l *loop) receive(frames []transports.Frame, route func(frame []byte) ([]*s
 	}
 }
 
+// A router finds the stations that a frame is for, and the message in it.
+type router func(f *transports.Frame) (to []*station, message []byte)
+
 // alone routes everything to the one station of a link.
-func alone(s *station) func([]byte) ([]*station, []byte) {
+func alone(s *station) router {
 	to := []*station{s}
-	return func(frame []byte) ([]*station, []byte) { return to, frame }
+	return func(f *transports.Frame) ([]*station, []byte) { return to, f.Data }
+}
+
+// byAddr routes the frames of a line with addresses.
+func byAddr(stations []*station) router {
+	nodes := make(map[transports.Addr][]*station, len(stations))
+	for i, s := range stations {
+		nodes[s.addr] = stations[i : i+1]
+	}
+	return func(f *transports.Frame) ([]*station, []byte) {
+		if f.Broadcast {
+			return stations, f.Data
+		}
+		return nodes[f.Addr], f.Data
+	}
 }
 
 // byNode routes the frames of a shared line by the node id of their envelope. What comes without one is for all if it is about a
 // gateway, else for nobody.
-func byNode(stations []*station) func([]byte) ([]*station, []byte) {
+func byNode(stations []*station) router {
 	nodes := make(map[string][]*station, len(stations))
 	for i, s := range stations {
 		nodes[string(s.node)] = stations[i : i+1]
 	}
-	return func(frame []byte) ([]*station, []byte) {
-		if e, inner, err := mqttsn.ParseEncapsulated(frame); err == nil {
+	return func(f *transports.Frame) ([]*station, []byte) {
+		if e, inner, err := mqttsn.ParseEncapsulated(f.Data); err == nil {
 			return nodes[string(e.NodeID)], inner
 		}
-		if t, err := mqttsn.PeekType(frame); err == nil && (t == mqttsn.TypeAdvertise || t == mqttsn.TypeGwInfo) {
-			return stations, frame
+		if t, err := mqttsn.PeekType(f.Data); err == nil && (t == mqttsn.TypeAdvertise || t == mqttsn.TypeGwInfo) {
+			return stations, f.Data
 		}
 		return nil, nil
 	}

@@ -14,7 +14,8 @@ import (
 type station struct {
 	*device
 	link transports.Link
-	node []byte // WirelessNodeId of its envelope; nil = it is alone on the link and needs none
+	node []byte          // WirelessNodeId of its envelope; nil = it is alone on the link and needs none
+	addr transports.Addr // on a line with addresses
 
 	at    time.Time // deadline in the heap
 	place int       // in the heap, -1 = not there
@@ -49,7 +50,7 @@ func (s *station) send(o *outbox) {
 			o.bytes = mqttsn.Encapsulated{NodeID: s.node}.Append(o.bytes, f.Data)
 			data = o.bytes[from:len(o.bytes):len(o.bytes)]
 		}
-		o.batch = append(o.batch, transports.Frame{Data: data, Broadcast: f.Broadcast, Radius: f.Radius})
+		o.batch = append(o.batch, transports.Frame{Addr: s.addr, Data: data, Broadcast: f.Broadcast, Radius: f.Radius})
 	}
 	s.link.WriteFrames(o.batch)
 }
