@@ -27,6 +27,13 @@ func (l *link) puback(c *client, p mqttsn.Puback) {
 	case p.Code == mqttsn.Congestion:
 		l.wait(c, x)
 	case p.Code == mqttsn.InvalidTopicID && l.correct(c, x):
+	case p.Code == mqttsn.NotSupported && x.dup:
+		// RIOT's emcute refuses every PUBLISH with DUP. It may have missed the first one, so it gets it once more without.
+		x.plain, x.tries = true, 0
+		l.transmit(c, x)
+		l.schedule(c)
+	case p.Code == mqttsn.NotSupported && x.plain && x.doubts < plainDoubts:
+		x.doubts++ // it may be a copy of the refusal of DUP: the timer asks again
 	default:
 		l.log.Warn("client refuses message", "client", c.id, "topic", x.out.Message.Topic, "reason", p.Code.String())
 		c.x = nil
@@ -34,6 +41,9 @@ func (l *link) puback(c *client, p mqttsn.Puback) {
 	}
 	l.pump(c)
 }
+
+// plainDoubts is how many refusals of a PUBLISH that is sent without DUP for the first refusal's sake may be copies of that.
+const plainDoubts = 2
 
 // correct answers «invalid topic id» with REGISTER and, after REGACK, the same PUBLISH: once a delivery. A predefined or short topic
 // that the client does not know becomes a registered one. It reports false when there is nothing to correct any more.

@@ -22,10 +22,14 @@ type exchange struct {
 	phase     phase
 	kind      mqttsn.TopicIDType
 	published bool // PUBLISH was out before, so it is a duplicate now
+	dup       bool // the last PUBLISH carried DUP
+	plain     bool // the client does not understand DUP
 	corrected bool // the client has called the topic id invalid once
 	parked    bool // out of tries, or the client sleeps: go on when it is heard
 	held      bool // parked until CONNACK is out, or its topic id is safe
 	tries     uint8
+	doubts    uint8 // refusals since plain that were not believed
+	rounds    uint8 // how often REGISTER ran out of tries
 	topicID   uint16
 	regID     uint16
 	retryAt   instant // 0 = not due by time
@@ -211,7 +215,7 @@ func (l *link) byEntry(c *client, x *exchange, id uint16) (why DropReason, ok bo
 
 func (l *link) publishOf(x *exchange) mqttsn.Publish {
 	o := &x.out
-	return mqttsn.Publish{Dup: o.QoS > 0 && (o.Dup || x.published), Retain: o.Retain, QoS: mqttsn.QoS(o.QoS),
+	return mqttsn.Publish{Dup: o.QoS > 0 && !x.plain && (o.Dup || x.published), Retain: o.Retain, QoS: mqttsn.QoS(o.QoS),
 		TopicIDType: x.kind, TopicID: x.topicID, MsgID: o.ID, Data: o.Message.Payload}
 }
 
@@ -246,8 +250,9 @@ func (l *link) transmit(c *client, x *exchange) {
 		}
 		l.send(&c.peer, mqttsn.Register{TopicID: x.topicID, MsgID: x.regID, TopicName: x.out.Message.Topic})
 	case publishing:
-		l.send(&c.peer, l.publishOf(x))
-		x.published = true
+		p := l.publishOf(x)
+		l.send(&c.peer, p)
+		x.published, x.dup = true, p.Dup
 		if x.out.QoS == mqtt.AtMostOnce {
 			c.x = nil // nothing is awaited
 			return
@@ -273,12 +278,36 @@ func (l *link) retransmit(c *client) {
 		l.retransmitted(c)
 		l.transmit(c, x)
 		l.schedule(c)
+	case x.phase == registering && x.rounds+1 >= registerRounds:
+		// It is heard again and again and never answers a REGISTER: there are devices without one (RIOT's emcute). Nothing else would ever reach it.
+		l.log.Warn("client does not answer REGISTER", "client", c.id, "topic", x.out.Message.Topic)
+		c.topics.get(x.topicID).refused = true
+		c.x = nil
+		l.giveUp(c, &x.out, TopicRefused)
+		l.pump(c)
 	case c.state == Awake:
+		x.rounds++
 		l.fallAsleep(c)
 	default:
+		x.rounds++
 		l.counters.exhausted++
 		x.park()
 	}
+}
+
+// registerRounds is how often a client may let a REGISTER run out of tries and be heard afterwards, before it counts as one that cannot be registered with. So many
+// that no radio does it by loss: with four repeats each it is forty REGISTER without an answer.
+const registerRounds = 8
+
+// knewMeanwhile goes on with an exchange whose REGISTER has become unnecessary, because the client has been given the id in answer to a request of its own.
+func (l *link) knewMeanwhile(c *client, id uint16) {
+	x := c.x
+	if x == nil || x.phase != registering || x.parked || x.topicID != id || !c.topics.get(id).known {
+		return
+	}
+	x.phase, x.tries, x.rounds = publishing, 0, 0
+	l.transmit(c, x)
+	l.schedule(c)
 }
 
 func (l *link) retransmitted(c *client) {

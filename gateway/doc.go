@@ -74,7 +74,7 @@
 //
 //   - PINGREQ with client id wakes; without one it does so too, from the sleeper's address. From another address it moves a sleeping
 //     client there, on this link or another; an active one has to CONNECT. LinkConfig.Rebind of the link where it is may forbid both. A repeated PINGREQ repeats the open
-//     exchange only. One that is silent while awake sleeps again, without PINGRESP, and what it has not acknowledged
+//     exchange only, and not what was sent just now. One that is silent while awake sleeps again, without PINGRESP, and what it has not acknowledged
 //     comes first at its next wake, with DUP.
 //
 //   - A new client id at a known address takes the address. The old client stays as it is, is sent nothing, and is
@@ -85,9 +85,13 @@
 //
 //   - PUBLISH to a client names the topic by its registered id, else by a predefined one, else by the two octets of a short name, else after REGISTER.
 //
+//   - A SUBACK or REGACK that gives the client an id stands for the REGISTER that is under way for it. A client that lets REGISTER run out of tries eight times, and is
+//     heard in between, counts as one that refuses the name.
+//
 //   - REGACK refused: code 1 waits T_WAIT; other codes unsubscribe the name, and the name is not offered again before the next CONNECT.
 //
-//   - PUBACK code 2 registers the topic (again) and repeats the message once; code 1 waits T_WAIT; code 3 ends the delivery.
+//   - PUBACK code 2 registers the topic (again) and repeats the message once; code 1 waits T_WAIT; code 3 ends the delivery, but
+//     for a PUBLISH with DUP, which comes once more without: there are devices that refuse the flag.
 //
 //   - Out of tries: the client is left alone until it is heard; only its keep-alive timer says that it is lost.
 //

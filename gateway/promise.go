@@ -51,6 +51,9 @@ func (l *link) kept(c *client, r *promise) {
 		c.turn = nil
 	}
 	l.send(&c.peer, r.p)
+	if r.topicID != 0 {
+		l.knewMeanwhile(c, r.topicID)
+	}
 }
 
 // owed forgets what a session that is closed, or somebody else's, will not answer any more.

@@ -92,6 +92,8 @@ var cases = []struct {
 	{"cc.mqttsn gateway: forwarder", []string{"ccmqttsn-forwarder-subscribe", "complaint-15-forwarder"}},
 	{"cc.mqttsn client: as behaviours of the simulated device", []string{"mqttsn/client TestTraces"}},
 
+	{"client libraries: a day with the habits of emcute, asymcute, Zephyr, mqtt-sn-tools, wolfMQTT and a one-buffer Arduino", []string{"gateway TestADayOfEachDevice", "habits-refuses-dup", "habits-no-register"}},
+
 	{"wolfMQTT: every decoder", []string{"mqttsn TestWolfMQTTRows", "mqttsn TestWolfMQTTWrongType", "mqttsn TestWolfMQTTAckTypes", "mqttsn TestRefusals"}},
 	{"wolfMQTT: MsgId 0 beside QoS 1 and 2", []string{"s3ler-msgid"}},
 	{"wolfMQTT: log injection", []string{"mqttsn TestWolfMQTTLogInjection"}},

@@ -55,7 +55,7 @@ func (l *link) regack(c *client, p mqttsn.Regack) {
 	switch p.Code {
 	case mqttsn.Accepted:
 		l.knows(c, x.topicID)
-		x.phase, x.tries = publishing, 0
+		x.phase, x.tries, x.rounds = publishing, 0, 0
 		l.transmit(c, x)
 	case mqttsn.Congestion:
 		l.wait(c, x)
