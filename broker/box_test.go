@@ -21,6 +21,8 @@ type box struct {
 	b     *Broker
 	now   time.Time
 	how   Durability
+
+	limits Limits
 }
 
 func newBox(t *testing.T) *box {
@@ -37,7 +39,7 @@ func (x *box) open() {
 		x.t.Fatalf("the store opens: %v", err)
 	}
 	x.store = s
-	if x.b, err = Restore(x.now, Limits{}, s, x.how); err != nil {
+	if x.b, err = Restore(x.now, x.limits, s, x.how); err != nil {
 		x.t.Fatalf("the broker is restored: %v", err)
 	}
 	x.b.check(x.t, "the restart")

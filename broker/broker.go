@@ -113,6 +113,7 @@ func (b *Broker) Open(now time.Time, o Options) (s *Session, present bool, err e
 	}
 	st := b.sessions[o.ClientID]
 	if st == nil && len(b.sessions) >= b.limits.Sessions {
+		b.drop(SessionRefused)
 		b.unlock()
 		s.wake()
 		return nil, false, ErrTooManySessions
@@ -166,9 +167,9 @@ func (b *Broker) takeOver(now time.Time, by *Session, st *state) {
 // attach gives a session to a front end. What its client may count on after CONNACK, its will and its expiry, is safe when a Reply comes out.
 func (b *Broker) attach(now time.Time, s *Session, st *state, o Options, present bool) {
 	s.st, s.traffic, s.prompt = st, b.trafficOf(o.Protocol), now
-	s.receiveMaximum = int(o.ReceiveMaximum)
-	if s.receiveMaximum == 0 {
-		s.receiveMaximum = receiveMaximum
+	s.receiveMaximum = b.limits.Inflight
+	if o.ReceiveMaximum != 0 {
+		s.receiveMaximum = min(s.receiveMaximum, int(o.ReceiveMaximum))
 	}
 	s.pullBytes = o.PullBytes
 	if s.pullBytes == 0 {
@@ -201,6 +202,9 @@ func (b *Broker) detach(now time.Time, by *Session, st *state) {
 
 // dropQoS0 drops the QoS 0 messages of a session whose client has gone.
 func (b *Broker) dropQoS0(st *state) {
+	if b.limits.QueueQoS0 {
+		return
+	}
 	for n := st.queue.len(); n > 0; n-- {
 		q := st.queue.pop()
 		if q.qos == mqtt.AtMostOnce {

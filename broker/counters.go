@@ -5,20 +5,27 @@ type DropReason uint8
 
 // The reasons. Each has a counter that exists from the start.
 const (
-	QueueFull         DropReason = iota // a session's queue was at its bound; that session's copy is lost
-	OfflineQoS0                         // QoS 0 is not queued for a client that is not connected
-	Expired                             // the message's expiry interval passed before it was handed out
-	TotalFull                           // all queues together were at their bound: QoS > 0 refused, QoS 0 lost
-	RetainedFull                        // the retained store was at its bound; the message was delivered but not kept
-	SessionEnded                        // the session ended with the message still waiting
-	PacketTooLarge                      // larger than the receiver's Maximum Packet Size or its link
-	SubscriberRefused                   // the receiver answered with a refusal
-	NotAuthorized                       // the publisher may not write the topic, or the receiver may not read it
-	DiskFull                            // the store's disk is nearly full: QoS > 0 refused
+	QueueFull           DropReason = iota // a session's queue was at its bound; that session's copy is lost
+	OfflineQoS0                           // QoS 0 is not queued for a client that is not connected
+	Expired                               // the message's expiry interval passed before it was handed out
+	TotalFull                             // all queues together were at their bound: QoS > 0 refused, QoS 0 lost
+	RetainedFull                          // the retained store was at its bound; the message was delivered but not kept
+	SessionEnded                          // the session ended with the message still waiting
+	PacketTooLarge                        // larger than the receiver's Maximum Packet Size or its link
+	SubscriberRefused                     // the receiver answered with a refusal
+	NotAuthorized                         // the publisher may not write the topic, or the receiver may not read it
+	DiskFull                              // the store's disk is nearly full: QoS > 0 refused
+	QueueOldest                           // a session's queue was at its bound, and this had waited longest; that session's copy is lost
+	QueueRefused                          // a session's queue was at its bound: QoS > 0 refused
+	TopicTooLong                          // the topic has more octets or levels than is allowed
+	UserProperties                        // the message has more user properties than is allowed
+	SubscriptionRefused                   // a subscription, not a message: there are too many, it is too long, or retained messages pile up
+	SessionRefused                        // a client, not a message: there are too many sessions
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused", "not_authorized", "disk_full"}
+var dropNames = [dropReasons]string{"queue_full", "offline_qos0", "expired", "total_full", "retained_full", "session_ended", "packet_too_large", "subscriber_refused", "not_authorized", "disk_full",
+	"queue_oldest", "queue_refused", "topic_too_long", "user_properties", "subscription_refused", "session_refused"}
 
 // String is the reason as metrics name it.
 func (r DropReason) String() string { return dropNames[r] }
@@ -27,7 +34,9 @@ func (r DropReason) String() string { return dropNames[r] }
 func DropReasons() []string { return append([]string(nil), dropNames[:]...) }
 
 // LimitReasons lists those that a bound of the broker is the reason for.
-func LimitReasons() []DropReason { return []DropReason{QueueFull, TotalFull, DiskFull} }
+func LimitReasons() []DropReason {
+	return []DropReason{QueueFull, QueueOldest, QueueRefused, TotalFull, DiskFull, TopicTooLong, UserProperties}
+}
 
 // Traffic counts messages of one protocol.
 type Traffic struct {

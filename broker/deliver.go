@@ -99,6 +99,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 	if s.resend < st.window.len() {
 		return 0 // order: nothing new before the last of the old
 	}
+	payload := 0
 	for n < len(dst) && s.pulled < s.pullBytes && st.queue.len() > 0 {
 		if first := st.queue.at(0); first.qos > mqtt.AtMostOnce && !s.maySend(first.seq()) {
 			break
@@ -107,8 +108,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 			break
 		}
 		q, place := b.take(st)
-		// The subscriber may hold the identifier of a QoS 2 delivery from before a restart, and would take a later message under it for a repetition.
-		begun := q.kept != nil && q.kept.dup && q.qos == mqtt.ExactlyOnce
+		begun := q.begun()
 		if !begun && st.access != nil && !st.access.MayRead(q.msg.Topic) { // asked now: the rules may have changed while it waited
 			b.drop(NotAuthorized)
 			b.doneWith(s, st, &q)
@@ -120,7 +120,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 			continue
 		}
 		s.traffic.Out[q.qos]++
-		s.traffic.OutBytes += uint64(len(q.msg.Payload))
+		payload += len(q.msg.Payload)
 		if q.qos == mqtt.AtMostOnce {
 			dst[n] = delivery{queued: q}.outbound(false)
 		} else {
@@ -129,6 +129,7 @@ func (s *Session) nextQueued(now time.Time, dst []Outbound) (n int) {
 		s.pulled += dst[n].Octets()
 		n++
 	}
+	s.traffic.OutBytes += uint64(payload)
 	b.refill(st)
 	return n
 }

@@ -213,7 +213,7 @@ func (b *Broker) record(m *Message) store.Message {
 // message is a message as the store had it.
 func (b *Broker) message(r *store.Message) *Message {
 	return &Message{Topic: r.Topic, Payload: r.Payload, QoS: r.QoS, Retain: r.Retain, Properties: r.Properties, Publisher: r.Publisher,
-		Expires: b.clock.time(r.Expires)}
+		Expires: b.clock.time(r.Expires), props: uint32(r.Properties.Octets())}
 }
 
 // mayGo reports whether q may be handed out: at QoS 2 only what is safe, or a repetition after a crash would be a second message.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"midge/broker/store"
+	"midge/broker/topic"
 )
 
 // Limits are the bounds that an operator may change. The zero value of a field means its default.
@@ -17,7 +18,32 @@ type Limits struct {
 	RetainedBytes  int // octets of them; default 64 MiB
 	Sessions       int // sessions, connected or not; default 200,000
 	Subscriptions  int // subscriptions of one session; default 10,000
+
+	Inflight          int // deliveries at QoS > 0 in flight to one client, whatever its Receive Maximum says; default 65,535, as many as there are identifiers
+	TopicLength       int // octets of a topic name or filter; default 65,535, as many as MQTT can say
+	TopicLevels       int // of a topic name or filter; default 128, and no more
+	UserProperties    int // user properties of one message; default 1,000
+	UserPropertyBytes int // octets of them; default 64 KiB
+
+	Policy    QueuePolicy
+	QueueQoS0 bool // messages at QoS 0 wait in memory for a client that is away, within QueueMessages and QueueBytes
 }
+
+// QueuePolicy says what becomes of a message for a session whose queue is full.
+type QueuePolicy uint8
+
+// The policies. What is lost or refused is counted.
+const (
+	// DropNewest: the session does not get it. What waits stays in order and whole.
+	DropNewest QueuePolicy = iota
+	// DropOldest: the session loses what has waited longest instead. Who cannot read back far wants what is now.
+	DropOldest
+	// Refuse: at QoS > 0 nobody gets it, and its publisher is told, so that it can bring it again. One session that is not drained then holds up its publishers.
+	Refuse
+)
+
+// DefaultLimits are the bounds where nobody says otherwise.
+func DefaultLimits() Limits { return Limits{}.withDefaults() }
 
 // MessageOverhead is what a message counts in octets beside topic and payload.
 const MessageOverhead = store.Overhead
@@ -76,5 +102,10 @@ func (l Limits) withDefaults() Limits {
 	def(&l.RetainedBytes, 64<<20)
 	def(&l.Sessions, 200_000)
 	def(&l.Subscriptions, 10_000)
+	def(&l.Inflight, receiveMaximum)
+	def(&l.TopicLength, topic.LengthMax)
+	def(&l.TopicLevels, topic.LevelsMax)
+	def(&l.UserProperties, 1000)
+	def(&l.UserPropertyBytes, 64<<10)
 	return l
 }

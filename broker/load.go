@@ -57,6 +57,7 @@ func (b *Broker) loadOne(now time.Time, st *state, entries []store.Entry) error 
 	b.mu.Lock()
 	d := st.dur
 	num, from, safe, ended := st.num, d.loaded+1, d.safe, st.ended
+	entries = entries[:b.loadAtOnce(st, len(entries))]
 	b.mu.Unlock()
 	if ended {
 		return nil
@@ -100,6 +101,9 @@ func (b *Broker) loaded(now time.Time, by *Session, st *state, entries []store.E
 		b.load(st)
 	case st.queue.len() == 0:
 		d.starved = true
+	}
+	if d.loaded > before {
+		b.trim(by, st)
 	}
 	switch o := st.owner; {
 	case d.loaded == before:

@@ -13,6 +13,7 @@ type Message struct {
 	Payload []byte
 	QoS     mqtt.QoS
 	Retain  bool
+	props   uint32 // octets of Properties; set by the core
 	// Properties are those that travel from publisher to subscriber; nil when there are none. Message Expiry Interval
 	// is not among them: see Expires.
 	Properties *mqtt.Properties
@@ -23,7 +24,9 @@ type Message struct {
 }
 
 // size is what a queued copy counts against the bounds in octets.
-func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + MessageOverhead }
+func (m *Message) size() int { return m.octets() + MessageOverhead }
+
+func (m *Message) octets() int { return len(m.Topic) + len(m.Payload) + int(m.props) }
 
 func (m *Message) expired(now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
 
@@ -78,10 +81,10 @@ type Subscription struct {
 	ID                uint32 // subscription identifier, 0 = none
 }
 
-// Octets is what o counts for Options.PullBytes: topic and payload of a delivery.
+// Octets is what o counts for Options.PullBytes: topic, payload and properties of a delivery.
 func (o *Outbound) Octets() int {
 	if o.Message == nil {
 		return 0
 	}
-	return len(o.Message.Topic) + len(o.Message.Payload)
+	return o.Message.octets()
 }

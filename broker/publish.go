@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/broker/topic"
 )
 
 // route is the cached answer to «who gets what is published to this topic?».
@@ -13,6 +14,7 @@ type route struct {
 	topic   string
 	gen     uint64
 	targets []target
+	deep    bool // the topic has more levels than is allowed; nobody gets it
 }
 
 // cost is what the route counts in the cache.
@@ -176,6 +178,12 @@ func (b *Broker) admit(now time.Time, by *Session, a Access, m *Message) (reason
 	case b.diskFull && m.QoS > mqtt.AtMostOnce:
 		b.drop(DiskFull)
 		return mqtt.QuotaExceeded, nil, nil
+	case len(m.Topic) > b.limits.TopicLength:
+		b.drop(TopicTooLong)
+		return mqtt.TopicNameInvalid, nil, nil
+	case m.Properties != nil && !b.weigh(m):
+		b.drop(UserProperties)
+		return mqtt.QuotaExceeded, nil, nil
 	}
 	return b.distribute(now, by, m)
 }
@@ -183,6 +191,14 @@ func (b *Broker) admit(now time.Time, by *Session, a Access, m *Message) (reason
 // distribute keeps m if it is to be retained and gives it to everyone who subscribed. pub is not nil when something of it has to become safe.
 func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt.ReasonCode, busy <-chan struct{}, pub *publication) {
 	r := b.route(by, m.Topic)
+	switch {
+	case r.deep:
+		b.drop(TopicTooLong)
+		return mqtt.TopicNameInvalid, nil, nil
+	case b.limits.Policy == Refuse && m.QoS > mqtt.AtMostOnce && b.anyFull(now, r, m):
+		b.drop(QueueRefused)
+		return mqtt.QuotaExceeded, nil, nil
+	}
 	if b.inMemory()+m.size()*len(r.targets) > b.limits.TotalBytes {
 		b.drop(TotalFull)
 		return mqtt.QuotaExceeded, nil, nil
@@ -221,10 +237,10 @@ func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt
 func (b *Broker) enqueue(now time.Time, by *Session, st *state, q queued, pub **publication) (busy <-chan struct{}) {
 	o := st.owner
 	switch {
-	case o == nil && q.qos == mqtt.AtMostOnce:
+	case o == nil && q.qos == mqtt.AtMostOnce && !b.limits.QueueQoS0:
 		b.drop(OfflineQoS0)
 		return nil
-	case b.queueFull(st, q):
+	case b.queueFull(st, q) && !b.makeRoom(by, st, q):
 		b.drop(QueueFull)
 		return nil
 	}
@@ -265,14 +281,6 @@ func (st *state) roomLater() <-chan struct{} {
 		st.room = make(chan struct{})
 	}
 	return st.room
-}
-
-// queueFull reports whether a session's queue is at its bound. What waits on disk may be more than what waits in memory.
-func (b *Broker) queueFull(st *state, q queued) bool {
-	if st.dur != nil && q.qos > mqtt.AtMostOnce {
-		return st.queue.len()+st.dur.stored() >= b.limits.StoredMessages || st.bytes+st.dur.storedBytes()+q.msg.size() > b.limits.StoredBytes
-	}
-	return st.queue.len() >= b.limits.QueueMessages || st.bytes+q.msg.size() > b.limits.QueueBytes
 }
 
 // push puts q at the end of a session's queue, in memory or on disk.
@@ -362,7 +370,10 @@ func (t *target) groups() int {
 }
 
 func (b *Broker) match(name string) *route {
-	r := &route{topic: name, gen: b.subsGen}
+	r := &route{topic: name, gen: b.subsGen, deep: topic.Levels(name) > b.limits.TopicLevels}
+	if r.deep {
+		return r
+	}
 	defer r.groupsLast()
 	places := make(map[*state]int)
 	local := false // a subscription has No Local

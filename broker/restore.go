@@ -171,10 +171,9 @@ func (r *restorer) queue(num uint32, st *state) error {
 	if st.connectionless {
 		// Its client may still answer what it was sent before the crash and what never came to the disk. Such an answer must not be taken for one to
 		// what is sent under the same identifier now.
-		d.hole = idsSkipped
-		st.numbers += d.hole
-		d.holeEnd = st.numbers
+		st.numbers += idsSkipped
 	}
+	d.hole, d.holeEnd = st.numbers-d.last, st.numbers // the last numbers that were given may have been done with, too
 	if d.stored() == 0 {
 		d.last, d.loaded, d.safe = st.numbers, st.numbers, st.numbers
 	}

@@ -71,7 +71,7 @@ func (b *Broker) share(now time.Time, by *Session, g *group, m *Message, pub **p
 	switch {
 	case q.qos == mqtt.AtMostOnce:
 		b.shareQoS0(now, by, g, q)
-	case b.queueFull(g.st, q):
+	case b.queueFull(g.st, q) && !b.makeRoom(by, g.st, q):
 		b.drop(QueueFull)
 	default:
 		b.push(now, g.st, q, pub)

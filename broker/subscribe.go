@@ -32,14 +32,19 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 		return mqtt.NotAuthorized
 	case shared && sub.NoLocal:
 		return mqtt.ProtocolError // "It is a Protocol Error to set the No Local bit to 1 on a Shared Subscription" [MQTT-3.8.3-4]
+	case len(sub.Filter) > b.limits.TopicLength || topic.Levels(plain) > b.limits.TopicLevels:
+		b.drop(SubscriptionRefused)
+		return mqtt.TopicFilterInvalid
 	}
 	old := st.subs[sub.Filter]
 	if old == nil && len(st.subs) >= b.limits.Subscriptions {
+		b.drop(SubscriptionRefused)
 		return mqtt.QuotaExceeded
 	}
 	// "If the subscription is a shared one, no retained messages are sent" (MQTT 5 §3.8.3.1).
 	retained := !shared && (sub.RetainHandling == 0 || sub.RetainHandling == 1 && old == nil)
 	if retained && b.overfull(st) {
+		b.drop(SubscriptionRefused)
 		return mqtt.QuotaExceeded
 	}
 	if old == nil || *old != sub {

@@ -248,7 +248,9 @@ func (a args) expiry() uint32 {
 }
 
 func (a args) limits() Limits {
-	return Limits{QueueMessages: a.number("queue"), QueueBytes: a.number("queuebytes"), TotalBytes: a.number("total"), Retained: a.number("retained"),
+	policy := map[string]QueuePolicy{"": DropNewest, "oldest": DropOldest, "refuse": Refuse}[a.keys["policy"]]
+	return Limits{Policy: policy, QueueQoS0: a.has("qos0"), Inflight: a.number("inflight"), TopicLength: a.number("length"), TopicLevels: a.number("levels"),
+		QueueMessages: a.number("queue"), QueueBytes: a.number("queuebytes"), TotalBytes: a.number("total"), Retained: a.number("retained"),
 		RetainedBytes: a.number("retainedbytes"), Sessions: a.number("sessions"), Subscriptions: a.number("subscriptions")}
 }
 

@@ -154,8 +154,8 @@ func (r *reader) properties() *mqtt.Properties {
 	return p
 }
 
-// octets is what the message counts for a reader: topic and payload.
-func (m *rawMessage) octets() int { return len(m.topic) + len(m.payload) }
+// octets is what the message counts for a reader: topic, payload and properties.
+func (m *rawMessage) octets() int { return len(m.topic) + len(m.payload) + m.properties.Octets() }
 
 // own returns the message with memory of its own. The payload is one part of a copy that holds nothing else; nil when it is empty.
 func (m *rawMessage) own(names *interner) Message {

@@ -175,7 +175,7 @@ func (i *importer) message(l *line) error {
 	if e.Message, err = l.Message.message(i.now); err != nil {
 		return err
 	}
-	i.total += uint64(len(e.Message.Topic)+len(e.Message.Payload)) + Overhead
+	i.total += uint64(len(e.Message.Topic)+len(e.Message.Payload)+e.Message.Properties.Octets()) + Overhead
 	e.Total = i.total
 	i.key, i.value = appendSeq(i.key[:0], kindOwn, i.num, e.Seq), appendOwn(i.value[:0], &e)
 	_, _, err = decodeOwn(i.value)

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Overhead is what an entry counts in Entry.Total beside topic and payload, in octets. Only Span relies on it.
+// Overhead is what an entry counts in Entry.Total beside topic, payload and [mqtt.Properties.Octets], in octets. Only Span relies on it.
 const Overhead = 128
 
 // Span returns the first and the last entry of a queue, without their messages and without reading what lies between, and what Total was before the

@@ -71,6 +71,9 @@ func validText(s string) error {
 	return nil
 }
 
+// Levels is how many levels a name or filter has.
+func Levels(s string) int { return strings.Count(s, "/") + 1 }
+
 // HasWildcard reports whether a valid filter can match more than one name.
 func HasWildcard(filter string) bool { return strings.ContainsAny(filter, "+#") }
 

@@ -15,6 +15,7 @@ type Config struct {
 	Links     []Link     `toml:"link"`
 	Gateway   Gateway    `toml:"gateway"`
 	Bridges   []Bridge   `toml:"bridge"`
+	Limits    Limits     `toml:"limits"`
 	Store     Store      `toml:"store"`
 	HTTP      HTTP       `toml:"http"`
 
@@ -186,6 +187,7 @@ func Default() *Config {
 			Predefined:        []Predefined{{Client: "*", Link: "*", ID: 1, Topic: "sensors/boot"}},
 		},
 		Listeners: []Listener{{Address: "127.0.0.1:1883"}},
+		Limits:    defaultLimits(),
 		Store:     Store{RetainedInterval: Duration{30 * time.Second}, OnDamage: "salvage"},
 		HTTP:      HTTP{Address: "127.0.0.1:8080"},
 	}

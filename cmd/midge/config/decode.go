@@ -135,8 +135,15 @@ func (d decoder) integer(path, name string, value any, into reflect.Value) {
 
 func (d decoder) text(path, name string, value any, into encoding.TextUnmarshaler) {
 	s, ok := value.(string)
+	want := `a duration in quotes, such as "15m"`
+	if _, size := into.(*Size); size {
+		want = `a size, such as "64MiB" or 65536`
+		if n, number := value.(int64); number && n >= 0 {
+			s, ok = strconv.FormatInt(n, 10), true
+		}
+	}
 	if !ok {
-		d.wrongType(path, name, `a duration in quotes, such as "15m"`, value)
+		d.wrongType(path, name, want, value)
 	} else if err := into.UnmarshalText([]byte(s)); err != nil {
 		d.addf(path, "%s: %v", shown(name), err)
 	}

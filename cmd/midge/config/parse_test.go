@@ -37,7 +37,7 @@ func TestProblems(t *testing.T) {
 		{"sub-table at the top", "[[predefined]]\nid = 2", []string{
 			`config.toml:1: there is no table [predefined]; did you mean [gateway.predefined]?`}},
 		{"foreign table", "[mqtt]", []string{
-			`config.toml:1: there is no table [mqtt]; the tables are [node], [log], [listener], [auth], [link], [gateway], [bridge], [store], [http]`}},
+			`config.toml:1: there is no table [mqtt]; the tables are [node], [log], [listener], [auth], [link], [gateway], [bridge], [limits], [store], [http]`}},
 		{"key of another table", "[[listener]]\naddress = \"127.0.0.1:1\"\nbaud = 9600", []string{
 			`config.toml:3: [listener] has no key "baud"; it belongs to [link]`}},
 		{"key without a table", "data_dir = \"x\"\n", []string{

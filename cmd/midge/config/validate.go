@@ -20,6 +20,7 @@ func (c *Config) check() *problems {
 	v.links()
 	v.gateway()
 	v.bridges()
+	v.limits()
 	v.store()
 	v.http()
 	v.ports()

@@ -40,6 +40,15 @@ func TestValidation(t *testing.T) {
 			`config.toml:7: [listener] origins: "example.com" is no origin of a page; write for example "https://example.com", or "*" for all`,
 			`config.toml:7: [listener] origins: "https://example.com/" is no origin of a page; write for example "https://example.com", or "*" for all`,
 			`config.toml:8: [listener] mode is for listeners of type unix; this one is of type ws`}},
+		{"limits out of range", "[limits]\nqueue_bytes = 100\ninflight = 0\nqueue_policy = \"drop-old\"\ntopic_levels = 200", []string{
+			`config.toml:2: [limits] queue_bytes = "100" is too little; it is at least "1KiB"`,
+			`config.toml:3: [limits] inflight = 0 is out of range; it goes from 1 to 65535`,
+			`config.toml:4: [limits] queue_policy = "drop-old" is unknown; did you mean "drop-oldest"?`,
+			`config.toml:5: [limits] topic_levels = 200 is out of range; it goes from 8 to 128`}},
+		{"limits that are no sizes", "[limits]\nstored_bytes = \"1TiB\"\ntotal_bytes = -1\nretained_bytes = true", []string{
+			`config.toml:2: [limits] stored_bytes: "1TiB" is not a size; write for example "64KiB", "100MiB" or "1GiB"`,
+			`config.toml:3: [limits] total_bytes must be a size, such as "64MiB" or 65536, not the number -1`,
+			`config.toml:4: [limits] retained_bytes must be a size, such as "64MiB" or 65536, not true`}},
 		{"tls without its files", "[[listener]]\ntype = \"tls\"\naddress = \"127.0.0.1:8883\"\ntls_version = \"1.1\"", []string{
 			`config.toml:1: [listener] of type tls has no cert_file; write for example cert_file = "server.pem"`,
 			`config.toml:1: [listener] of type tls has no key_file; write for example key_file = "server.key"`,

@@ -11,8 +11,22 @@ import (
 	"midge/cmd/midge/status"
 )
 
-// memoryLimits bound what waits when there is no disk to wait on.
-var memoryLimits = broker.Limits{StoredMessages: 100_000, StoredBytes: 64 << 20}
+// limits are the bounds of the core. Without a disk what would wait there waits in memory.
+func limits(cfg *config.Config) broker.Limits {
+	l := cfg.Limits
+	b := broker.Limits{
+		QueueMessages: l.QueueMessages, QueueBytes: int(l.QueueBytes), StoredMessages: l.StoredMessages, StoredBytes: int(l.StoredBytes), TotalBytes: int(l.TotalBytes),
+		Retained: l.Retained, RetainedBytes: int(l.RetainedBytes), Sessions: l.Sessions, Subscriptions: l.Subscriptions, Inflight: l.Inflight,
+		TopicLength: l.TopicLength, TopicLevels: l.TopicLevels, UserProperties: l.UserProperties, UserPropertyBytes: int(l.UserPropertyBytes),
+		Policy: policies[l.QueuePolicy], QueueQoS0: l.QueueQoS0,
+	}
+	if cfg.Node.DataDir == "" {
+		b.StoredMessages, b.StoredBytes = b.QueueMessages, b.QueueBytes
+	}
+	return b
+}
+
+var policies = map[string]broker.QueuePolicy{"drop-newest": broker.DropNewest, "drop-oldest": broker.DropOldest, "refuse": broker.Refuse}
 
 // restore opens the store and gives the broker what is in it.
 func (n *Node) restore(cfg *config.Config) error {
@@ -21,11 +35,7 @@ func (n *Node) restore(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	limits := broker.Limits{}
-	if cfg.Node.DataDir == "" {
-		limits = memoryLimits
-	}
-	b, err := broker.Restore(begun, limits, s, broker.Durability{
+	b, err := broker.Restore(begun, limits(cfg), s, broker.Durability{
 		CommitInterval: cfg.Store.CommitInterval.Duration, RetainedInterval: cfg.Store.RetainedInterval.Duration})
 	if err != nil {
 		return errors.Join(err, s.Close())
