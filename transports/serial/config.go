@@ -3,6 +3,7 @@ package serial
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"midge/transports"
@@ -19,7 +20,7 @@ const (
 
 // Config says which line and how.
 type Config struct {
-	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, which survives replugging
+	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, or "auto:usb VID:PID SERIAL", which survive replugging
 	Baud          int           // bits per second; 0 is 115,200, with FromStream and OnPty no pace at all
 	Framing       string        // one of Framings; "" is "raw"
 	MTU           int           // longest message in octets; 0 is 1,024 for raw and hdlc, 100 for slip, 60 for radiohead
@@ -112,6 +113,11 @@ func Open(c Config) (*Link, error) {
 	s, err := c.settle()
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(c.Device, autoPrefix) {
+		if _, err := parseAuto(c.Device); err != nil {
+			return nil, err
+		}
 	}
 	ln, err := openPort(c.Device, c.Baud)
 	if err != nil && !c.WaitForDevice {

@@ -44,7 +44,7 @@
 //
 // A read or write error means that the device is gone: Stats.Up turns false, what is queued is dropped and counted as down, and ReadFrames
 // tries to open the same path again after 0.5 s, 1 s, 2 s, 4 s and then every 5 s. A path such as /dev/serial/by-id/… finds the adapter
-// again whatever number it gets.
+// again whatever number it gets, and so does "auto:usb VID:PID SERIAL", which looks for it among the USB adapters each time.
 //
 // # What it does not do
 //

@@ -14,6 +14,10 @@ type port struct{ serial.Port }
 
 // openPort opens a device at 8N1. The error is one sentence.
 func openPort(device string, baud int) (*line, error) {
+	device, err := pathOf(device)
+	if err != nil {
+		return nil, err
+	}
 	p, err := serial.Open(device, &serial.Mode{BaudRate: baud, DataBits: 8, Parity: serial.NoParity, StopBits: serial.OneStopBit})
 	if err != nil {
 		return nil, openError(device, baud, err)

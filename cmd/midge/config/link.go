@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
@@ -94,9 +95,14 @@ func (v checker) serial(at string, l Link) {
 	}
 }
 
+// autoDevice is a USB adapter that is looked for, by vendor, product and serial number.
+var autoDevice = regexp.MustCompile(`^auto:usb( [0-9a-fA-F]{4}:[0-9a-fA-F]{4}( \S.*)?)?$`)
+
 // port checks the serial port of a link.
 func (v checker) port(at string, l Link) {
-	v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0")
+	if v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0") && strings.HasPrefix(l.Device, "auto:") && !autoDevice.MatchString(l.Device) {
+		v.addf(at+".device", `[link] device = %q must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`, l.Device)
+	}
 	if l.Baud != 0 {
 		v.number(at+".baud", l.Baud, 50, 4_000_000)
 	}

@@ -106,6 +106,8 @@ func TestValidation(t *testing.T) {
 			`config.toml:6: [link] network = "zigbe" is unknown; did you mean "zigbee"?`,
 			`config.toml:7: [link] mtu = 256 is out of range; it goes from 32 to 255`,
 			`config.toml:8: [link] radius = 256 is out of range; it goes from 0 to 255`}},
+		{"a USB adapter that cannot be meant", serial + "device = \"auto:usb 0403\"", []string{
+			`config.toml:4: [link] device = "auto:usb 0403" must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`}},
 		{"udp with a key of xbee", udp + "address = \"127.0.0.1:1\"\nradius = 2", []string{
 			`config.toml:5: [link] radius is for links of type xbee; this one is of type udp`}},
 		{"dtls without keys", dtls, []string{
