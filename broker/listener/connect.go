@@ -94,6 +94,7 @@ func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 			o.ReceiveMaximum = p.Props.ReceiveMaximum
 		}
 	}
+	o.SessionExpiry = c.server.cfg.keep(o.SessionExpiry)
 	o.Will = c.will(now, p.Will)
 	session, present, err := c.server.broker.Open(now, o)
 	if err != nil {
@@ -197,6 +198,10 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 	if p.ClientID == "" {
 		props.AssignedClientID = id
 		props.Mark(mqtt.PropAssignedClientID)
+	}
+	if p.Props.Has(mqtt.PropSessionExpiry) && c.server.cfg.keep(p.Props.SessionExpiry) != p.Props.SessionExpiry {
+		props.SessionExpiry = c.server.cfg.keep(p.Props.SessionExpiry)
+		props.Mark(mqtt.PropSessionExpiry)
 	}
 	if k := c.keepAliveFor(p); k != p.KeepAlive {
 		props.ServerKeepAlive = k

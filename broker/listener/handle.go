@@ -330,7 +330,8 @@ func (c *conn) disconnected(first byte, body []byte) error {
 			c.goodbye = nil
 			return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "DISCONNECT: session expiry interval where CONNECT had none"}
 		}
-		c.goodbye.SessionExpiry = &p.Props.SessionExpiry
+		keep := c.server.cfg.keep(p.Props.SessionExpiry)
+		c.goodbye.SessionExpiry = &keep
 	}
 	return errDone
 }

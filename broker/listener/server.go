@@ -16,6 +16,7 @@ import (
 // Config is what concerns a Server as a whole. The zero value of a field means its default.
 type Config struct {
 	Connections int           // at a time, of all listeners together; default 100,000
+	KeepMax     time.Duration // a session outlives its connection for at most so long, in whole seconds; default as long as its client asked for
 	Stall       time.Duration // a client that takes nothing of what waits for it for so long is cut off; default 2 min
 }
 
@@ -27,6 +28,14 @@ func (c Config) withDefaults() Config {
 		c.Stall = 2 * time.Minute
 	}
 	return c
+}
+
+// keep is how many seconds a session is kept whose client asks for so many.
+func (c Config) keep(asked uint32) uint32 {
+	if c.KeepMax == 0 {
+		return asked
+	}
+	return min(asked, uint32(c.KeepMax/time.Second))
 }
 
 // connectTimeout is how long a new connection may take to complete its CONNECT.

@@ -1,6 +1,9 @@
 package config
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Limits bound what clients make the broker hold. What is left out keeps its default.
 type Limits struct {
@@ -18,7 +21,10 @@ type Limits struct {
 
 	Sessions      int `toml:"sessions"`      // connected or not
 	Subscriptions int `toml:"subscriptions"` // of one session
-	Inflight      int `toml:"inflight"`      // deliveries at QoS 1 and 2 in flight to one client
+
+	PersistentClientExpiration Duration `toml:"persistent_client_expiration"` // longest that the session of an absent MQTT client is kept, whole seconds; 0 = as long as it asked for
+
+	Inflight int `toml:"inflight"` // deliveries at QoS 1 and 2 in flight to one client
 
 	TopicLength       int  `toml:"topic_length"`        // octets
 	TopicLevels       int  `toml:"topic_levels"`        //
@@ -50,6 +56,8 @@ func (v checker) limits() {
 	v.size("limits.retained_bytes", l.RetainedBytes, 1<<10)
 	v.number("limits.sessions", l.Sessions, 1, many)
 	v.number("limits.subscriptions", l.Subscriptions, 1, many)
+	v.span("limits.persistent_client_expiration", l.PersistentClientExpiration, 0, 100*365*24*time.Hour) // 32 bits of seconds on the wire
+	v.wholeSeconds("limits.persistent_client_expiration", l.PersistentClientExpiration)
 	v.number("limits.inflight", l.Inflight, 1, 65535)
 	v.number("limits.topic_length", l.TopicLength, 64, 65535) // the broker's own topics have to fit
 	v.number("limits.topic_levels", l.TopicLevels, 8, 128)

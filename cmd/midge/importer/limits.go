@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"fmt"
 	"time"
 
 	"midge/cmd/midge/config"
@@ -70,6 +71,58 @@ func maxInflight(c *conf, _ *cursor, d directive) {
 		n = 65535
 	}
 	c.every.inflight = n
+	c.limits.set("inflight", n)
+}
+
+// queueMessages and queueBytes hold for every queue at Mosquitto's; Midge has a bound in memory and one on disk.
+func queueMessages(c *conf, _ *cursor, d directive) {
+	c.queue(d, 1, "queue_messages", "stored_messages")
+}
+
+func queueBytes(c *conf, _ *cursor, d directive) { c.queue(d, 1<<10, "queue_bytes", "stored_bytes") }
+
+// queue sets bounds of queues, to no less than Midge takes.
+func (c *conf) queue(d directive, least int, keys ...string) {
+	n, ok := c.number(d, anyLess, 1<<31-1)
+	switch {
+	case !ok:
+	case n <= 0:
+		c.lose(d, "every queue has a bound; what Midge has without this line is more than a small box can hold")
+	default:
+		for _, key := range keys {
+			c.limits.set(key, max(n, least))
+		}
+	}
+}
+
+func queueQoS0(c *conf, _ *cursor, d directive) {
+	if on, ok := c.boolean(d); ok {
+		c.limits.set("queue_qos0", on)
+	}
+}
+
+// memoryLimit is of the whole heap at Mosquitto's.
+func memoryLimit(c *conf, _ *cursor, d directive) {
+	if n, ok := c.number(d, 0, 1<<62); ok && n > 0 {
+		c.limits.set("total_bytes", max(n, 1<<20), "of messages that wait in memory; the process needs more")
+	}
+}
+
+func globalClients(c *conf, _ *cursor, d directive) {
+	if n, ok := c.number(d, anyLess, 1<<31-1); ok && n > 0 {
+		c.limits.set("sessions", n)
+	}
+}
+
+func persistentClientExpiration(c *conf, _ *cursor, d directive) {
+	const most = 100 * 365 * 24 * time.Hour
+	span, ok := parseSpan(d.first())
+	switch {
+	case !ok:
+		c.wrong(d, fmt.Sprintf("%q is no number with s, h, d, w, m or y behind it", d.first()))
+	case span <= most:
+		c.limits.set("persistent_client_expiration", config.Duration{Duration: span}.String())
+	}
 }
 
 // globalConnections is Mosquitto's bound of all listeners together. Midge has one for each.

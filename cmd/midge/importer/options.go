@@ -36,23 +36,23 @@ func init() { // include refers to the table
 		"persistence_file":             moot,
 		"autosave_interval":            moot, // always on disk
 		"autosave_on_changes":          moot,
-		"persistent_client_expiration": lost(later),
+		"persistent_client_expiration": persistentClientExpiration,
 
 		// Bounds.
 		"max_inflight_messages":  maxInflight,
-		"max_inflight_bytes":     lost(later),
-		"max_queued_messages":    lost(later),
-		"max_queued_bytes":       lost(later),
+		"max_inflight_bytes":     lostUnlessZero("inflight in [limits] bounds how many messages are under way, not their size"),
+		"max_queued_messages":    queueMessages,
+		"max_queued_bytes":       queueBytes,
 		"max_packet_size":        maxPacketSize,
 		"max_keepalive":          maxKeepalive,
-		"memory_limit":           lost(later),
+		"memory_limit":           memoryLimit,
 		"message_size_limit":     lostUnlessZero("max_packet_size of a [[listener]] bounds the whole packet and closes the connection"),
 		"global_max_connections": globalConnections,
-		"global_max_clients":     lost(later),
+		"global_max_clients":     globalClients,
 
 		// How messages go.
 		"allow_duplicate_messages": moot, // overlapping subscriptions give one copy
-		"queue_qos0_messages":      always(false, "messages at QoS 0 are not kept for clients that are away"),
+		"queue_qos0_messages":      queueQoS0,
 		"upgrade_outgoing_qos":     always(false, "a message is delivered at the lower of its own QoS and the subscription's"),
 		"retain_available":         retainAvailable,
 		"retain_expiry_interval":   lost("retained messages stay until their Message Expiry Interval, which MQTT 5 publishers set"),
@@ -166,8 +166,6 @@ func init() { // include refers to the table
 		"bridge_ciphers_tls1.3":          onBridge(lost("Go's TLS chooses, of suites that are all sound")),
 	}
 }
-
-const later = "this version of Midge has no bound of this kind yet"
 
 // moot is for options that have no meaning in Midge, or ask for what it does anyway.
 func moot(*conf, *cursor, directive) {}

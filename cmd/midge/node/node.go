@@ -58,7 +58,7 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 		n.Close()
 		return nil, err
 	}
-	n.Server = listener.New(n.Broker, listener.Config{}, log)
+	n.Server = listener.New(n.Broker, listener.Config{KeepMax: cfg.Limits.PersistentClientExpiration.Duration}, log)
 	g := gatewayConfig(cfg.Gateway)
 	g.Access = func(user, clientID string) broker.Access { return n.doors.links.Follow(user, clientID) }
 	n.Gateway = gateway.New(n.Broker, g, log)
