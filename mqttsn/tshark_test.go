@@ -1,6 +1,7 @@
 package mqttsn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -26,6 +27,9 @@ func TestTsharkReadsEveryMessage(t *testing.T) {
 	}
 	big := Publish{QoS: 1, TopicID: 0x12, MsgID: 7, Data: make([]byte, 1000)}
 	want, frames = append(want, big), append(frames, big.Append(nil))
+	for _, p := range generated(3000) {
+		want, frames = append(want, p), append(frames, p.Append(nil))
+	}
 
 	path := filepath.Join(t.TempDir(), "rows.pcap")
 	if err := os.WriteFile(path, pcap(frames), 0o600); err != nil {
@@ -46,7 +50,8 @@ func TestTsharkReadsEveryMessage(t *testing.T) {
 			id = fmt.Sprint(m)
 		}
 		w := fmt.Sprintf("%d|0x%02x|%s|", len(frames[i]), uint8(p.Type()), id)
-		if got, complaint, _ := strings.Cut(lines[i], w); got != "" || complaint != "|" && !dissectorErrs(p) {
+		nul := bytes.IndexByte(frames[i][2:], 0) >= 0 // it takes octets for text, and complains about what follows a NUL
+		if got, complaint, _ := strings.Cut(lines[i], w); got != "" || complaint != "|" && !dissectorErrs(p) && !(nul && complaint == "|Trailing stray characters") {
 			t.Errorf("tshark reads %s as %q without complaint, got %q", p, w, lines[i])
 		}
 	}
