@@ -53,6 +53,7 @@ func FuzzImport(f *testing.F) {
 
 // FuzzConf reads everything as a mosquitto.conf, known or not.
 func FuzzConf(f *testing.F) {
+	f.Add([]byte("listener 1883 lo]calhost"))
 	f.Add([]byte("bind_address")) // a default listener of which nothing is right
 	fuzzFormat(f, readConf, ".conf")
 }

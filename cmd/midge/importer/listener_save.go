@@ -1,6 +1,10 @@
 package importer
 
-import "strings"
+import (
+	"fmt"
+	"net"
+	"strings"
+)
 
 // saveListeners makes the [[listener]] tables and [auth].
 func (c *conf) saveListeners(doc *document) {
@@ -91,7 +95,10 @@ func (l *listener) kind() string {
 // misfit is why the listener cannot be carried over; "" = it can.
 func (l *listener) misfit() string {
 	cert, key := l.keys.has("cert_file"), l.keys.has("key_file")
+	_, _, err := net.SplitHostPort(l.place())
 	switch {
+	case l.socket == "" && err != nil:
+		return fmt.Sprintf("%q is no host name and no address", l.host)
 	case l.useless != "":
 		return l.useless
 	case cert != key || !cert && l.keys.has("ca_file"):
