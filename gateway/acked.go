@@ -14,7 +14,7 @@ func (l *link) puback(c *client, p mqttsn.Puback) {
 		return
 	}
 	if x == nil || x.phase != publishing || p.MsgID != x.out.ID || p.Code == mqttsn.Accepted && x.out.QoS != mqtt.AtLeastOnce {
-		l.drop(Unexpected) // a late copy, or the answer to something else
+		l.dropOf(c, Unexpected) // a late copy, or the answer to something else
 		return
 	}
 	switch {
@@ -69,7 +69,7 @@ func (l *link) refusedQoS0(c *client, p mqttsn.Puback) {
 		e.known = false
 	}
 	if p.Code != mqttsn.Accepted {
-		l.drop(ClientRefused)
+		l.dropOf(c, ClientRefused)
 	}
 }
 
@@ -78,7 +78,7 @@ func (l *link) pubrec(c *client, p mqttsn.Pubrec) {
 	if c.takenUp && !c.resent && c.s.Waiting() > 0 {
 		// It answers what was sent before a restart, and the broker will hand that out again: PUBREL now would end it for the client, and the repetition
 		// would be a second message.
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 		return
 	}
 	if c.s.Received(p.MsgID) != nil {

@@ -89,7 +89,8 @@ type client struct {
 	gone       *list.Element // in space.gone or space.goneClean
 
 	lastTopic     string
-	lastValue     []byte // at most lastValueMax octets
+	lastValue     []byte               // at most lastValueMax octets
+	drops         *[dropReasons]uint32 // packets and deliveries of its that were dropped; nil = none
 	in, out       uint64
 	retransmitted uint64
 }

@@ -160,9 +160,9 @@ func (l *link) refuse(c *client, err error) {
 	code := mqttsn.NotSupported
 	if errors.Is(err, broker.ErrTooManySessions) {
 		code = mqttsn.Congestion
-		l.drop(Congested)
+		l.dropOf(c, Congested)
 	} else {
-		l.drop(NotSupported)
+		l.dropOf(c, NotSupported)
 	}
 	l.log.Warn("client refused", "client", c.id, "err", err)
 	l.send(&c.peer, mqttsn.Connack{Code: code})

@@ -48,6 +48,18 @@ type linkCounters struct {
 
 func (l *link) drop(why DropReason) { l.counters.dropped[why]++ }
 
+// dropOf is drop for something of a client's, which has a count of its own; c may be nil.
+func (l *link) dropOf(c *client, why DropReason) {
+	l.drop(why)
+	if c == nil {
+		return
+	}
+	if c.drops == nil {
+		c.drops = new([dropReasons]uint32) // most never need it
+	}
+	c.drops[why]++
+}
+
 // LinkCounters is a snapshot of one link.
 type LinkCounters struct {
 	In, Out       map[string]uint64 // packets by type name; ENCAPSULATED counts envelopes beside what they hold

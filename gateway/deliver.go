@@ -352,7 +352,7 @@ func (l *link) wait(c *client, x *exchange) {
 
 // giveUp drops a delivery that will not reach the client. For the broker it is done.
 func (l *link) giveUp(c *client, out *broker.Outbound, why DropReason) {
-	l.drop(why)
+	l.dropOf(c, why)
 	if out.QoS == 0 {
 		return
 	}

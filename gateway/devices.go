@@ -29,6 +29,8 @@ type Device struct {
 	Queued        int    // messages that wait for it or are in flight; 0 when it is not connected
 	TopicIDs      int
 	Retransmitted uint64 // packets sent again to it
+
+	Dropped map[string]uint64 // packets from it and deliveries to it that were dropped, by DropReason; only those that happened
 }
 
 // Devices returns a snapshot of all clients that are connected or remembered, by client id.
@@ -62,6 +64,14 @@ func (sp *space) device(c *client) Device {
 		Out:           c.out,
 		TopicIDs:      len(c.topics.entries),
 		Retransmitted: c.retransmitted,
+	}
+	if c.drops != nil {
+		d.Dropped = make(map[string]uint64)
+		for why, n := range c.drops {
+			if n > 0 {
+				d.Dropped[DropReason(why).String()] = uint64(n)
+			}
+		}
 	}
 	if c.heard == unheard {
 		d.LastSeen = time.Time{}

@@ -231,7 +231,7 @@ func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
 		}
 	case mqttsn.Pingresp: // answers nothing that the gateway asks
 	default:
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 	}
 }
 

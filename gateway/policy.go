@@ -187,7 +187,7 @@ func (sp *space) refused() mqttsn.ReturnCode {
 // breach ends what a device has that sends flags which its message does not have, on a link that is strict. As in MQTT a client that breaks the protocol
 // is lost, and its will is published.
 func (l *link) breach(c *client, from peer, raw []byte) {
-	l.drop(StrayFlags)
+	l.dropOf(c, StrayFlags)
 	if p, err := mqttsn.DecodePublish(raw); err == nil && p.QoS == mqttsn.QoSMinusOne || l.broadcast {
 		return
 	}

@@ -31,7 +31,7 @@ func (l *link) owedTooMuch(c *client) bool {
 	if c == nil || c.promised < promisedMax {
 		return false
 	}
-	l.drop(Congested)
+	l.dropOf(c, Congested)
 	return true
 }
 

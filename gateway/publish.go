@@ -30,7 +30,7 @@ func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrap
 	}
 	c.heard = l.t
 	if c.prompt != nil {
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 		return
 	}
 	l.publish(c, &p)
@@ -42,12 +42,12 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 	// A repetition of what was taken is answered even if the id has been forgotten meanwhile, or the device would register and publish it again.
 	if !ok && !(p.QoS == mqttsn.ExactlyOnce && c.s.HasReceived(p.MsgID)) {
 		// "rejected: invalid topic ID … the client … has to re-register" (§6.6), at every QoS.
-		l.drop(InvalidTopic)
+		l.dropOf(c, InvalidTopic)
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
 		return
 	}
 	if p.Dup && p.QoS == mqttsn.AtLeastOnce && c.awaits(p.MsgID) {
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 		return // the answer to the first comes when that is safe
 	}
 	if c.state == Asleep {

@@ -36,7 +36,7 @@ var readings = []struct {
 	15: {"topic ids live as long as the session", []string{"complaint-04-reconnect-registers", "restart-ids"}},
 	16: {"REGISTER is rejected", []string{"complaint-05-register-refused", "readings-regack-congestion"}},
 	17: {"PUBACK «invalid topic id» from a client", []string{"deliver-refused"}},
-	18: {"a message too long for the link", []string{"complaint-18-too-long"}},
+	18: {"a message too long for the link", []string{"complaint-18-too-long", "device-drops"}},
 	19: {"ADVERTISE whatever the bridge does", []string{"discovery"}},
 	20: {"PINGREQ of the gateway", []string{"policy-probe"}},
 	21: {"the will of a client that is lost asleep", []string{"complaint-10-sleep-timer", "complaint-22-will-fires"}},
@@ -99,6 +99,7 @@ var cases = []struct {
 	{"wolfMQTT: log injection", []string{"mqttsn TestWolfMQTTLogInjection"}},
 
 	{"issues: 16-bit ids wrap", []string{"gateway TestMsgIDWraps", "gateway TestAllTopicIDs"}},
+	{"issues: XBee frame ids wrap", []string{"transports/xbee TestFrameIDsWrap"}},
 	{"issues: the topic \"12\"", []string{"complaint-17-topic-12"}},
 	{"issues: many CONNECTs at once", []string{"gateway TestComplaint24Burst"}},
 	{"issues: PUBLISH of 256 octets and more", []string{"complaint-18-large"}},

@@ -9,7 +9,7 @@ import (
 func (l *link) register(c *client, p mqttsn.Register) {
 	ack := mqttsn.Regack{MsgID: p.MsgID}
 	if topic.ValidName(p.TopicName) != nil {
-		l.drop(InvalidTopic)
+		l.dropOf(c, InvalidTopic)
 		ack.Code = mqttsn.NotSupported
 	} else if id, ok := l.tell(c, p.TopicName); ok {
 		ack.TopicID = id
@@ -26,7 +26,7 @@ func (l *link) register(c *client, p mqttsn.Register) {
 func (l *link) tell(c *client, name string) (id uint16, ok bool) {
 	id, ok = c.topics.add(name, l.sp.cfg.Limits.TopicIDs)
 	if !ok {
-		l.drop(TopicIDsFull)
+		l.dropOf(c, TopicIDsFull)
 		l.log.Warn("topic ids of client used up", "client", c.id, "topic", name)
 		return 0, false
 	}
@@ -48,7 +48,7 @@ func (l *link) knows(c *client, id uint16) {
 func (l *link) regack(c *client, p mqttsn.Regack) {
 	x := c.x
 	if x == nil || x.phase != registering || p.MsgID != x.regID {
-		l.drop(Unexpected) // a late copy
+		l.dropOf(c, Unexpected) // a late copy
 		return
 	}
 	e := c.topics.get(x.topicID)

@@ -55,7 +55,7 @@ func (g *Gateway) review(l *link, stays func(*client) bool) (gone int) {
 // sendAway ends a client that may not stay. Its will is published, as a broker that closes a connection does.
 func (l *link) sendAway(c *client) {
 	l.log.Info("client may not stay", "client", c.id)
-	l.drop(NotAllowed)
+	l.dropOf(c, NotAllowed)
 	to := c.peer
 	l.quit(c, Lost)
 	if !c.displaced {

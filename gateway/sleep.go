@@ -8,7 +8,7 @@ func (l *link) disconnect(c *client, p mqttsn.Disconnect) {
 	case c == nil:
 		l.drop(UnknownSender) // never answered: two gateways could go on for ever
 	case c.prompt != nil && p.Duration > 0:
-		l.drop(Unexpected) // nobody goes to sleep in the middle of CONNECT: an old packet
+		l.dropOf(c, Unexpected) // nobody goes to sleep in the middle of CONNECT: an old packet
 	case !c.connected() && c.prompt == nil:
 		l.goneAgain(c, p)
 	case p.Duration > 0:
@@ -77,7 +77,7 @@ func (l *link) ping(c *client, from peer, p mqttsn.Pingreq) *client {
 	}
 	c.heard = l.t
 	if c.prompt != nil {
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 		return c
 	}
 	c.pinged = true

@@ -15,7 +15,7 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 		ack.Code = mqttsn.NotSupported
 	}
 	if ack.Code != mqttsn.Accepted {
-		l.drop(InvalidTopic)
+		l.dropOf(c, InvalidTopic)
 		l.send(&c.peer, ack)
 		return
 	}
@@ -62,7 +62,7 @@ func (l *link) unsubscribe(c *client, p mqttsn.Unsubscribe) {
 			return
 		}
 	} else {
-		l.drop(InvalidTopic)
+		l.dropOf(c, InvalidTopic)
 	}
 	l.promise(c, mqttsn.Unsuback{MsgID: p.MsgID}, 0)
 	l.pump(c)

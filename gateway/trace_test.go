@@ -39,7 +39,7 @@ var update = flag.Bool("update", false, "rewrite the golden traces in testdata")
 //	mqtt> watch #                everything published from here on is shown as mqtt< lines; "watch # always": over restarts too
 //	mqtt> open valve7            another front end opens that client id
 //	after 30s                    time passes; what happens in it is preceded by its time
-//	devices, drops               what the gateway tells of its clients, of its drops
+//	devices, drops, dropped      what the gateway tells of its clients, of its drops by link, by client
 //	crash, restart               the process dies, or ends in order, and starts again with what the store has; the links that it then serves may follow
 //
 // A trace whose name begins with "restart" needs a store; config commit=1s is for how long it collects before it commits. The others are played on a
@@ -192,6 +192,10 @@ func (r *tracer) input(line string) {
 		r.devices()
 	case verb == "drops":
 		r.drops()
+	case verb == "dropped":
+		for _, d := range r.g.Devices() {
+			fmt.Fprintf(&r.out, "  %s: %v\n", d.ID, d.Dropped)
+		}
 	case verb == "crash", verb == "restart":
 		r.restart(verb == "restart", strings.Fields(args))
 	case strings.HasSuffix(verb, ">"), strings.HasSuffix(verb, "!"):

@@ -108,7 +108,7 @@ func (l *link) receivePrompted(c *client, p mqttsn.Packet) {
 	case mqttsn.WillMsg:
 		l.willMessage(c, p)
 	default:
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 	}
 }
 
@@ -122,7 +122,7 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 		l.admit(c, pr.connect, nil, pr.user)
 		return
 	case !validWill(p):
-		l.drop(InvalidTopic)
+		l.dropOf(c, InvalidTopic)
 		l.send(&c.peer, mqttsn.Connack{Code: mqttsn.NotSupported})
 		l.promptFailed(c)
 		return
@@ -137,7 +137,7 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 func (l *link) willMessage(c *client, p mqttsn.WillMsg) {
 	pr := c.prompt
 	if pr.will == nil {
-		l.drop(Unexpected)
+		l.dropOf(c, Unexpected)
 		l.promptOut(c) // it has not understood what is asked
 		return
 	}
@@ -155,7 +155,7 @@ func (l *link) updateWillTopic(c *client, p mqttsn.WillTopic) {
 	var w *will
 	if !p.Empty {
 		if !validWill(p) {
-			l.drop(InvalidTopic)
+			l.dropOf(c, InvalidTopic)
 			l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.NotSupported})
 			return
 		}
