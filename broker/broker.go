@@ -40,6 +40,7 @@ type Broker struct {
 
 	retained      topic.Names[*Message]
 	retainedBytes int
+	purged        time.Time // when expired ones were looked for
 
 	deadlines deadlines
 	alarm     chan struct{} // one slot: the first deadline became earlier
@@ -175,8 +176,9 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options, present
 	if s.pullBytes == 0 {
 		s.pullBytes = math.MaxInt
 	}
-	counts := o.Will != nil || st.will != nil || present && st.expiry != o.SessionExpiry
-	st.owner, st.will, st.expiry, st.access = s, o.Will, o.SessionExpiry, o.Access
+	expiry := b.expiryOf(st.id, o.SessionExpiry)
+	counts := o.Will != nil || st.will != nil || present && st.expiry != expiry
+	st.owner, st.will, st.expiry, st.access = s, o.Will, expiry, o.Access
 	st.username, st.connectionless = o.Username, o.Connectionless
 	b.makeDurable(st, counts)
 	s.resume()

@@ -31,6 +31,16 @@ func (b *Broker) wait(st *state) {
 	}
 }
 
+// expiryOf is how many seconds the session of a client outlives its connection when the client asks for so many. Bounded are those of clients; what is to go to
+// another broker waits in a session of our own, under a client id that begins with '$'.
+func (b *Broker) expiryOf(clientID string, asked uint32) uint32 {
+	most := b.limits.SessionExpiry / time.Second
+	if most == 0 || clientID[0] == '$' || time.Duration(asked) <= most && asked != Never {
+		return asked
+	}
+	return uint32(min(most, Never-1))
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -25,6 +25,8 @@ type Limits struct {
 	UserProperties    int // user properties of one message; default 1,000
 	UserPropertyBytes int // octets of them; default 64 KiB
 
+	SessionExpiry time.Duration // how long the session of a client that is away is kept at most, in whole seconds; 0 means as long as it wants
+
 	Policy    QueuePolicy
 	QueueQoS0 bool // messages at QoS 0 wait in memory for a client that is away, within QueueMessages and QueueBytes
 }
@@ -76,6 +78,8 @@ const (
 	loadAhead    = 256
 	// journalBytes is how much may wait for the next commit before publishers are asked to pause.
 	journalBytes = 8 << 20
+	// purgeInterval is how often at most a full store of retained messages is searched for expired ones.
+	purgeInterval = time.Minute
 	// lazyInterval is how long what nobody waits for may wait to be written: a crash within it repeats a second of acknowledged QoS 1 deliveries.
 	lazyInterval = time.Second
 	// restartGrace is how long the clients that were connected when the process ended have to come back before their wills are published.

@@ -204,7 +204,7 @@ func (b *Broker) distribute(now time.Time, by *Session, m *Message) (reason mqtt
 		return mqtt.QuotaExceeded, nil, nil
 	}
 	if m.Retain {
-		b.retain(m, &pub)
+		b.retain(now, m, &pub)
 	}
 	reason = mqtt.NoMatchingSubscribers
 	for i := range r.targets {

@@ -65,6 +65,7 @@ func (r *restorer) session(rec store.Session) error {
 	}
 	st := &state{id: rec.ClientID, username: rec.Username, expiry: rec.Expiry, connectionless: rec.Connectionless, num: rec.Num, written: true}
 	st.numbers = max(rec.Next, 1) - 1
+	st.expiry = b.expiryOf(st.id, st.expiry)
 	if st.expiry > 0 || st.connectionless {
 		st.dur = &durable{given: rec.Given}
 		if rec.Connected {
@@ -78,6 +79,9 @@ func (r *restorer) session(rec store.Session) error {
 		r.lost(st)
 	} else {
 		st.willAt, st.expireAt = b.clock.time(rec.WillAt), b.clock.time(rec.ExpireAt)
+		if st.expiry != rec.Expiry {
+			st.expireAt = earlier(st.expireAt, r.now.Add(time.Duration(st.expiry)*time.Second))
+		}
 	}
 	b.sessions[st.id] = st
 	r.sessions[st.num] = st

@@ -3,7 +3,7 @@ package broker
 import "time"
 
 // retain keeps m as the topic's last value. "If the Payload contains zero bytes … any retained message with the same topic name MUST be removed" [MQTT-3.3.1-6].
-func (b *Broker) retain(m *Message, pub **publication) {
+func (b *Broker) retain(now time.Time, m *Message, pub **publication) {
 	old, had := b.retained.Get(m.Topic)
 	if len(m.Payload) == 0 {
 		if had {
@@ -12,17 +12,52 @@ func (b *Broker) retain(m *Message, pub **publication) {
 		}
 		return
 	}
-	bytes := b.retainedBytes + m.size()
-	if had {
-		bytes -= old.size()
+	if b.retainedFull(m, old) {
+		b.purge(now)
+		old, had = b.retained.Get(m.Topic)
 	}
-	if bytes > b.limits.RetainedBytes || !had && b.retained.Len() >= b.limits.Retained {
+	if b.retainedFull(m, old) {
 		b.drop(RetainedFull)
 		return
 	}
 	b.retained.Set(m.Topic, m)
-	b.retainedBytes = bytes
+	b.retainedBytes += m.size()
+	if had {
+		b.retainedBytes -= old.size()
+	}
 	b.keepRetained(m, pub)
+}
+
+// retainedFull reports whether there is no room for m in the place of old, which is nil when there is none.
+func (b *Broker) retainedFull(m, old *Message) bool {
+	if old == nil {
+		return b.retainedBytes+m.size() > b.limits.RetainedBytes || b.retained.Len() >= b.limits.Retained
+	}
+	return b.retainedBytes+m.size()-old.size() > b.limits.RetainedBytes
+}
+
+// purge forgets retained messages that have expired, now and then.
+func (b *Broker) purge(now time.Time) {
+	if now.Sub(b.purged) < purgeInterval {
+		return
+	}
+	b.purged = now
+	var stale []*Message
+	b.retained.Match("#", func(_ string, m *Message) {
+		if m.expired(now) {
+			stale = append(stale, m)
+		}
+	})
+	b.expire(stale)
+}
+
+// expire forgets retained messages that have expired.
+func (b *Broker) expire(stale []*Message) {
+	for _, m := range stale {
+		b.forget(m)
+		b.coalesce(m.Topic)
+		b.drop(Expired)
+	}
 }
 
 func (b *Broker) forget(m *Message) {
@@ -45,11 +80,7 @@ func (b *Broker) sendRetained(now time.Time, s *Session, sub Subscription) {
 			b.push(now, s.st, queued{msg: m, from: from, qos: min(m.QoS, sub.QoS), retain: true}, &pub)
 		}
 	})
-	for _, m := range stale {
-		b.forget(m)
-		b.coalesce(m.Topic)
-		b.drop(Expired)
-	}
+	b.expire(stale)
 }
 
 // overfull reports whether retained messages have piled up beyond a full queue and the whole store: the client subscribes again and again and

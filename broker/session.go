@@ -115,6 +115,13 @@ func (s *Session) ClientID() string { return s.st.id }
 // Username is the name that the front end authenticated, "" for an anonymous client.
 func (s *Session) Username() string { return s.st.username }
 
+// Expiry is how many seconds the session outlives its front end: what was asked for, or less where Limits.SessionExpiry says so.
+func (s *Session) Expiry() uint32 {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	return s.st.expiry
+}
+
 // lock enters a verb. When it returns an error the lock is not held.
 func (s *Session) lock() error {
 	s.b.mu.Lock()
@@ -161,7 +168,7 @@ func (s *Session) Close(now time.Time, c Closing) error {
 	defer s.unlock()
 	b, st := s.b, s.st
 	if c.SessionExpiry != nil {
-		st.expiry = *c.SessionExpiry
+		st.expiry = b.expiryOf(st.id, *c.SessionExpiry)
 	}
 	b.detach(now, s, st)
 	if st.will != nil && st.num != 0 {

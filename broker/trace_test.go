@@ -249,7 +249,7 @@ func (a args) expiry() uint32 {
 
 func (a args) limits() Limits {
 	policy := map[string]QueuePolicy{"": DropNewest, "oldest": DropOldest, "refuse": Refuse}[a.keys["policy"]]
-	return Limits{Policy: policy, QueueQoS0: a.has("qos0"), Inflight: a.number("inflight"), TopicLength: a.number("length"), TopicLevels: a.number("levels"),
+	return Limits{Policy: policy, SessionExpiry: a.duration("expiry"), QueueQoS0: a.has("qos0"), Inflight: a.number("inflight"), TopicLength: a.number("length"), TopicLevels: a.number("levels"),
 		QueueMessages: a.number("queue"), QueueBytes: a.number("queuebytes"), TotalBytes: a.number("total"), Retained: a.number("retained"),
 		RetainedBytes: a.number("retainedbytes"), Sessions: a.number("sessions"), Subscriptions: a.number("subscriptions")}
 }

@@ -101,6 +101,10 @@ func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 		return c.refuse(mqtt.QuotaExceeded, "CONNECT refused: "+err.Error())
 	}
 	ack := mqtt.Connack{SessionPresent: present && !p.CleanStart, Props: c.properties(p, o.ClientID)}
+	if e := session.Expiry(); e != o.SessionExpiry && ack.Props != nil {
+		ack.Props.SessionExpiry = e // "The Server uses this property to inform the Client that it is using a value other than that sent" (MQTT 5 §3.2.2.3.2)
+		ack.Props.Mark(mqtt.PropSessionExpiry)
+	}
 	hello := ack.Append(nil, c.version)
 	if c.packetMax != 0 && len(hello) > int(c.packetMax) {
 		session.Close(now, broker.Closing{})

@@ -244,7 +244,7 @@ func (c *conn) encode(box *outbox, now time.Time, o *broker.Outbound) []byte {
 	d := mqtt.Delivery{Topic: m.Topic, Payload: m.Payload, Props: m.Properties,
 		QoS: o.QoS, Retain: o.Retain, Dup: o.Dup, ID: o.ID, SubIDs: o.SubscriptionIDs}
 	if !m.Expires.IsZero() {
-		d.Expiry = max(1, uint32((m.Expires.Sub(now)+time.Second-1)/time.Second))
+		d.Expiry = uint32(max(1, (m.Expires.Sub(now)+time.Second-1)/time.Second)) // it may be over for what is sent again
 	}
 	if c.told.max > 0 {
 		if d.Alias = c.told.find(m.Topic); d.Alias != 0 {

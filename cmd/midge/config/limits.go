@@ -26,6 +26,8 @@ type Limits struct {
 
 	Inflight int `toml:"inflight"` // deliveries at QoS 1 and 2 in flight to one client
 
+	SessionExpiryMax Duration `toml:"session_expiry_max"` // longest that the session of a client is kept that is away, in whole seconds; 0 = as long as it wants
+
 	TopicLength       int  `toml:"topic_length"`        // octets
 	TopicLevels       int  `toml:"topic_levels"`        //
 	UserProperties    int  `toml:"user_properties"`     // of one message
@@ -59,6 +61,9 @@ func (v checker) limits() {
 	v.span("limits.persistent_client_expiration", l.PersistentClientExpiration, 0, 100*365*24*time.Hour) // 32 bits of seconds on the wire
 	v.wholeSeconds("limits.persistent_client_expiration", l.PersistentClientExpiration)
 	v.number("limits.inflight", l.Inflight, 1, 65535)
+	if d := l.SessionExpiryMax; d.Duration != 0 {
+		v.span("limits.session_expiry_max", d, time.Second, 100*365*24*time.Hour)
+	}
 	v.number("limits.topic_length", l.TopicLength, 64, 65535) // the broker's own topics have to fit
 	v.number("limits.topic_levels", l.TopicLevels, 8, 128)
 	v.number("limits.user_properties", l.UserProperties, 1, many)
