@@ -147,11 +147,7 @@ func (l *link) deliver(c *client, out *broker.Outbound) {
 		l.giveUp(c, out, why)
 		return
 	}
-	if p := l.publishOf(x); p.Size() > l.room(&c.peer) {
-		l.tooLong(c, out)
-		return
-	}
-	if x.phase == registering && (mqttsn.Register{TopicName: out.Message.Topic}).Size() > l.room(&c.peer) {
+	if !l.fits(c, x) {
 		l.tooLong(c, out)
 		return
 	}
@@ -161,6 +157,20 @@ func (l *link) deliver(c *client, out *broker.Outbound) {
 		c.x = x
 		l.schedule(c)
 	}
+}
+
+// fits reports whether the link carries what is to be sent. It is asked again with each repetition: a radio that has refused a frame for its length carries less.
+func (l *link) fits(c *client, x *exchange) bool {
+	room := l.room(&c.peer)
+	switch x.phase {
+	case releasing:
+		return true
+	case registering:
+		if (mqttsn.Register{TopicName: x.out.Message.Topic}).Size() > room {
+			return false
+		}
+	}
+	return l.publishOf(x).Size() <= room
 }
 
 // tooLong gives a message up that the link cannot carry. The subscriber is not told: "silently abort" (§6.6); the operator is.
@@ -273,6 +283,10 @@ func (l *link) retransmit(c *client) {
 	switch {
 	case x.waitUntil != 0:
 		l.resume(c)
+	case !l.fits(c, x):
+		c.x = nil
+		l.tooLong(c, &x.out)
+		l.pump(c)
 	case int(x.tries) < l.cfg.RetryCount:
 		x.tries++
 		l.retransmitted(c)
@@ -325,6 +339,12 @@ func (l *link) resume(c *client) {
 			l.pump(c)
 			return
 		}
+	}
+	if !l.fits(c, x) {
+		c.x = nil
+		l.tooLong(c, &x.out)
+		l.pump(c)
+		return
 	}
 	if x.published || x.regID != 0 {
 		l.retransmitted(c)
