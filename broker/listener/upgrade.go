@@ -29,9 +29,12 @@ var subprotocols = []string{"mqtt", "mqttv3.1"}
 // headerMax is how many octets the request for a WebSocket may have. Browsers send one or two thousand, and cookies.
 const headerMax = 16 << 10
 
+// webBuffer is how many octets a WebSocket holds each way, idle or not. What is longer passes them by.
+const webBuffer = 1 << 10
+
 // upgrade makes a WebSocket of a connection on which an HTTP request for one comes. Who asks for something else is told what is wrong.
 func (p *WebSocket) upgrade(nc net.Conn) (net.Conn, error) {
-	in := bufio.NewReader(&io.LimitedReader{R: nc, N: headerMax})
+	in := bufio.NewReaderSize(&io.LimitedReader{R: nc, N: headerMax}, webBuffer)
 	r, err := http.ReadRequest(in)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -134,5 +137,5 @@ func (a *answer) Write(b []byte) (int, error) {
 
 // Hijack is http.Hijacker: the connection is the WebSocket's.
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return a.nc, bufio.NewReadWriter(a.in, bufio.NewWriter(a.nc)), nil
+	return a.nc, bufio.NewReadWriter(a.in, bufio.NewWriterSize(a.nc, webBuffer)), nil
 }
