@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -25,11 +26,18 @@ func FuzzReceive(f *testing.F) {
 			b := p.Append(nil)
 			seed = append(append(seed, byte(i%4), byte(len(b))), b...)
 		}
-		f.Add(seed)
+		for _, mode := range []byte{0, modeAuth, modeStrict | modeNever, modeProbe | modeSameIdentity | modeAllow} {
+			f.Add(append([]byte{mode}, seed...))
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg := Config{GatewayID: 1, QoSMinusOne: true, InlineTopics: true, Limits: Limits{TopicIDs: 3, Known: 4}, Predefined: []Predefined{{Client: "*", ID: 1, Topic: "p"}}}
-		r := newRig(t, cfg, LinkConfig{Clients: 5, RetryCount: 1, MTU: 40})
+		if len(data) == 0 {
+			return
+		}
+		r := newRig(t, cfg, fuzzedLink(data[0]))
+		r.l.identify, r.l.host = identity, host
+		data = data[1:]
 		s, _, _ := r.b.Open(r.now, broker.Options{ClientID: "publisher"})
 		for len(data) >= 2 {
 			control, n := data[0], min(int(data[1]), len(data)-2)
@@ -39,6 +47,9 @@ func FuzzReceive(f *testing.F) {
 			r.l.Advance(r.now)
 			r.b.Expire(r.now)
 			r.l.Receive(r.now, &transports.Frame{Addr: transports.MakeAddr([]byte{control & 3}), Data: frame, Broadcast: control&4 != 0})
+			for _, c := range r.l.takeChecks() {
+				r.l.judged(c.of, Verdict{OK: control&16 == 0, Later: control&32 != 0, Username: c.login.Username})
+			}
 			if control&8 != 0 {
 				s.Publish(r.now, []broker.Inbound{{Message: &broker.Message{Topic: "t", QoS: 1, Payload: frame}}})
 			}
@@ -46,6 +57,33 @@ func FuzzReceive(f *testing.F) {
 			checkInvariants(t, r)
 		}
 	})
+}
+
+// What the first octet of an input switches on.
+const (
+	modeAuth = 1 << iota
+	modeStrict
+	modeProbe
+	modeNever
+	modeSameIdentity
+	modeAllow
+	modeEmptyID
+)
+
+func fuzzedLink(mode byte) LinkConfig {
+	lc := LinkConfig{Clients: 5, RetryCount: 1, MTU: 40, Strict: mode&modeStrict != 0, Probe: mode&modeProbe != 0, EmptyClientID: mode&modeEmptyID != 0}
+	if mode&modeAuth != 0 {
+		lc.Auth = func(context.Context, Login) Verdict { return Verdict{} }
+	}
+	if mode&modeNever != 0 {
+		lc.Rebind = RebindNever
+	} else if mode&modeSameIdentity != 0 {
+		lc.Rebind = RebindSameIdentity
+	}
+	if mode&modeAllow != 0 {
+		lc.AllowClients, lc.AllowAddresses = []string{"a*", "lan*"}, []string{"\x01", "\x02/*"}
+	}
+	return lc
 }
 
 // checkInvariants holds the machine's figures against what is really there.
@@ -85,6 +123,9 @@ func checkInvariants(t *testing.T, r *rig) {
 	}
 	if live != r.l.live || prompts != r.l.prompts || live+prompts > 5 {
 		t.Fatalf("counts hold: %d live, counted %d; %d handshakes, counted %d", live, r.l.live, prompts, r.l.prompts)
+	}
+	if r.l.checking != 0 || len(r.l.logins) > len(r.l.awaited) {
+		t.Fatalf("a login is being checked or has its time: %d checks, %d logins, %d in time", r.l.checking, len(r.l.logins), len(r.l.awaited))
 	}
 	if len(r.l.peers) > len(r.g.sp.clients) {
 		t.Fatal("an address belongs to a client")
