@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"midge/cmd/midge/config"
@@ -103,7 +104,7 @@ func queueQoS0(c *conf, _ *cursor, d directive) {
 
 // memoryLimit is of the whole heap at Mosquitto's.
 func memoryLimit(c *conf, _ *cursor, d directive) {
-	if n, ok := c.number(d, 0, 1<<62); ok && n > 0 {
+	if n, ok := c.number(d, 0, math.MaxInt); ok && n > 0 {
 		c.limits.set("total_bytes", max(n, 1<<20), "of messages that wait in memory; the process needs more")
 	}
 }
