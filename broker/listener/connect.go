@@ -211,7 +211,7 @@ func (c *conn) properties(p *mqtt.Connect, id string) *mqtt.Properties {
 		props.ServerKeepAlive = k
 		props.Mark(mqtt.PropServerKeepAlive)
 	}
-	if name, ok := responseTopic(id); ok && p.Props.Has(mqtt.PropRequestResponseInfo) && p.Props.RequestResponseInfo == 1 {
+	if name, ok := responseTopic(id); ok && c.policy.ResponseInformation && p.Props.Has(mqtt.PropRequestResponseInfo) && p.Props.RequestResponseInfo == 1 {
 		props.ResponseInfo = name
 		props.Mark(mqtt.PropResponseInfo)
 	}

@@ -18,6 +18,8 @@ type Policy struct {
 	MaxKeepAlive uint16
 	// PayloadFormatCheck refuses messages whose Payload Format Indicator says UTF-8 text and whose payload is none.
 	PayloadFormatCheck bool
+	// ResponseInformation tells an MQTT 5 client that asks for it below which topic it may have its responses (§3.1.2.11.6).
+	ResponseInformation bool
 
 	QoSRefused    mqtt.QoS // what is published at this QoS or above is refused, and delivered below it; 0: every QoS is served
 	RetainRefused bool     // what is published to be retained is refused

@@ -69,7 +69,7 @@ func open(t *testing.T) *house {
 	b := broker.New(broker.Limits{})
 	done := make(chan error, 2)
 	go func() {
-		done <- listener.New(b, listener.Config{}, slog.New(slog.DiscardHandler)).Serve(ctx, l, listener.Policy{})
+		done <- listener.New(b, listener.Config{}, slog.New(slog.DiscardHandler)).Serve(ctx, l, listener.Policy{ResponseInformation: true})
 	}()
 	go func() { done <- b.Run(ctx) }()
 	t.Cleanup(func() {

@@ -89,6 +89,8 @@ func (s *settings) set(key, value string) {
 		s.policy.Auth = door{}
 	case key == "payload-format-check":
 		s.policy.PayloadFormatCheck = n == 1
+	case key == "response-information":
+		s.policy.ResponseInformation = n == 1
 	case key == "subscriptions":
 		s.limits.Subscriptions = n
 	case key == "sessions":

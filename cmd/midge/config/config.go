@@ -84,6 +84,7 @@ type Listener struct {
 	RetainAvailable    bool     `toml:"retain_available"`     // false: who publishes to be retained is refused
 	MaxKeepalive       Duration `toml:"max_keepalive"`        // longest of MQTT 5 clients, whole seconds; 0 = any
 	PayloadFormatCheck bool     `toml:"payload_format_check"` // refuse payloads that are not the UTF-8 text that they claim to be
+	ResponseInfo       bool     `toml:"response_information"` // give MQTT 5 clients that ask a branch of topics for responses
 }
 
 // Link is one way to MQTT-SN devices. Which fields count depends on Type.
