@@ -113,18 +113,8 @@ func asymcute(g *gadget) {
 	}
 	g.on = func(p mqttsn.Packet) {
 		switch p := p.(type) {
-		case mqttsn.Register:
-			names[p.TopicID] = p.TopicName
-			g.send(mqttsn.Regack{TopicID: p.TopicID, MsgID: p.MsgID})
-		case mqttsn.Publish:
-			if names[p.TopicID] == "" {
-				g.send(mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
-				return
-			}
-			g.command(p.Data)
-			if p.QoS == mqttsn.AtLeastOnce {
-				g.send(mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID})
-			}
+		case mqttsn.Register, mqttsn.Publish:
+			g.takeNamed(names, p)
 		case mqttsn.Disconnect:
 			connected = false
 		}
@@ -182,18 +172,8 @@ func zephyr(g *gadget) {
 		switch p := p.(type) {
 		case mqttsn.Pingresp:
 			ping, pings = time.Now().Add(keepAlive-retry), 0
-		case mqttsn.Register:
-			names[p.TopicID] = p.TopicName
-			g.send(mqttsn.Regack{TopicID: p.TopicID, MsgID: p.MsgID})
-		case mqttsn.Publish:
-			if names[p.TopicID] == "" {
-				g.send(mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
-				return
-			}
-			g.command(p.Data)
-			if p.QoS == mqttsn.AtLeastOnce {
-				g.send(mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID})
-			}
+		case mqttsn.Register, mqttsn.Publish:
+			g.takeNamed(names, p)
 		case mqttsn.Disconnect:
 			lost = true
 		}

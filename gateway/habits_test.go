@@ -255,6 +255,24 @@ func (g *gadget) command(payload []byte) {
 	g.got[string(payload)]++
 }
 
+// takeNamed is what a device does that knows no topic id but those that the gateway has registered with it.
+func (g *gadget) takeNamed(names map[uint16]string, p mqttsn.Packet) {
+	switch p := p.(type) {
+	case mqttsn.Register:
+		names[p.TopicID] = p.TopicName
+		g.send(mqttsn.Regack{TopicID: p.TopicID, MsgID: p.MsgID})
+	case mqttsn.Publish:
+		if names[p.TopicID] == "" {
+			g.send(mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
+			return
+		}
+		g.command(p.Data)
+		if p.QoS == mqttsn.AtLeastOnce {
+			g.send(mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID})
+		}
+	}
+}
+
 // hasSession says whether its session has its subscription. When that ends, what was promised and has not come is lost with it.
 func (g *gadget) hasSession(yes bool) {
 	g.mu.Lock()

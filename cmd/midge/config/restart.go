@@ -15,9 +15,9 @@ func (c *Config) AfterRestart(next *Config) (names []string) {
 		switch {
 		case name == "" || name == "auth":
 		case name == "listener":
-			names = append(names, c.listenersAfterRestart(next)...)
+			names = append(names, changed(c.Listeners, next.Listeners, Listener.SameDoor, func(l Listener) string { return "[[listener]] " + l.Address })...)
 		case name == "link":
-			names = append(names, c.linksAfterRestart(next)...)
+			names = append(names, changed(c.Links, next.Links, Link.SameWay, func(l Link) string { return "[[link]] " + l.Name })...)
 		case a.Kind() == reflect.Slice:
 			if !sameList(a, b) {
 				names = append(names, "[["+name+"]]")
@@ -48,17 +48,17 @@ func sameList(a, b reflect.Value) bool {
 	return a.Len() == 0 && b.Len() == 0 || reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// listenersAfterRestart are those that are new or gone.
-func (c *Config) listenersAfterRestart(next *Config) (names []string) {
-	add := func(from, other []Listener) {
-		for _, l := range from {
-			if !slices.ContainsFunc(other, l.SameDoor) {
-				names = append(names, "[[listener]] "+l.Address)
+// changed names the entries of two lists that have no like in the other: those that are new, gone or set up in another way.
+func changed[T any](now, then []T, like func(T, T) bool, name func(T) string) (names []string) {
+	add := func(from, other []T) {
+		for _, e := range from {
+			if !slices.ContainsFunc(other, func(o T) bool { return like(e, o) }) {
+				names = append(names, name(e))
 			}
 		}
 	}
-	add(next.Listeners, c.Listeners)
-	add(c.Listeners, next.Listeners)
+	add(then, now)
+	add(now, then)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -66,21 +66,6 @@ func (c *Config) listenersAfterRestart(next *Config) (names []string) {
 // SameDoor reports whether both are the same listener, whatever stands beside their addresses.
 func (l Listener) SameDoor(other Listener) bool {
 	return l.Type == other.Type && l.Address == other.Address && l.Mode == other.Mode
-}
-
-// linksAfterRestart are those that are new, gone or set up in another way.
-func (c *Config) linksAfterRestart(next *Config) (names []string) {
-	add := func(from, other []Link) {
-		for _, l := range from {
-			if !slices.ContainsFunc(other, l.SameWay) {
-				names = append(names, "[[link]] "+l.Name)
-			}
-		}
-	}
-	add(next.Links, c.Links)
-	add(c.Links, next.Links)
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // SameWay reports whether both are the same link, whatever they say of its devices.
