@@ -18,6 +18,7 @@ func TestSharedSubscription(t *testing.T) {
 		two.subscribe("$share/g/t/#", 1)
 		for i, payload := range []string{"a", "b", "c", "d"} {
 			pub.publish("t/x", payload, 1, uint16(i+1))
+			pub.want("each message is acknowledged when a member has it, so that the next finds both with nothing to do", 0x40, 2, 0, byte(i+1))
 		}
 		one.want("the first has the first message", 0x32, 8, 0, 3, 't', '/', 'x', 0, 1, 'a')
 		one.want("and the third", 0x32, 8, 0, 3, 't', '/', 'x', 0, 2, 'c')
