@@ -10,7 +10,7 @@ import (
 // fieldOf finds the field that decodes the key of a table.
 func fieldOf(table reflect.Value, key string) (reflect.Value, bool) {
 	for i := range table.NumField() {
-		if table.Type().Field(i).Tag.Get("toml") == key {
+		if key != "" && table.Type().Field(i).Tag.Get("toml") == key { // fields that no key is for have no tag
 			return table.Field(i), true
 		}
 	}
