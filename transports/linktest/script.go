@@ -64,11 +64,17 @@ func Play(t *testing.T, script string, start func() (Machine, *transports.Counte
 // PlayFile plays a script that stands in a file with what it should make the machines do; update rewrites it.
 func PlayFile(t *testing.T, path string, update bool, start func() (Machine, *transports.Counters)) {
 	t.Helper()
+	Golden(t, path, update, func(text string) string { return Play(t, text, start) })
+}
+
+// Golden holds what play makes of a file's text against that text; update rewrites the file.
+func Golden(t *testing.T, path string, update bool, play func(text string) string) {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Play(t, string(text), start)
+	got := play(string(text))
 	if update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

@@ -5,10 +5,11 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"midge/transports/linktest"
 )
 
 var update = flag.Bool("update", false, "rewrite the traces in testdata")
@@ -19,24 +20,7 @@ func TestTraces(t *testing.T) {
 	for _, f := range framings {
 		name := f.name
 		t.Run(name, func(t *testing.T) {
-			path := "testdata/" + name + ".trace"
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, name, string(text))
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want := strings.Split(string(text), "\n")
-			for i, line := range strings.Split(got, "\n") {
-				if i >= len(want) || line != want[i] {
-					t.Fatalf("%s:%d: the decoder does as the trace says: got %q\n%s", path, i+1, line, got)
-				}
-			}
+			linktest.Golden(t, "testdata/"+name+".trace", *update, func(text string) string { return play(t, name, text) })
 		})
 	}
 }
