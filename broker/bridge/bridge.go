@@ -62,9 +62,10 @@ type Bridge struct {
 	ledger *ledger
 	dial   dialer           // nil: as Config.Address says
 	waits  [2]time.Duration // first and longest between connections
+	runner *runner          // nil before Open
 }
 
-// New returns a bridge that does nothing until Run.
+// New returns a bridge that does nothing until Open.
 func New(b *broker.Broker, cfg Config, log *slog.Logger) *Bridge {
 	b.Protocols(protocol)
 	return &Bridge{
@@ -76,21 +77,26 @@ func New(b *broker.Broker, cfg Config, log *slog.Logger) *Bridge {
 // Status is a snapshot. It may be asked for at any time, from any goroutine.
 func (b *Bridge) Status() Status { return b.ledger.snapshot(time.Now()) }
 
-// Run works until ctx ends and then returns nil, when everything that it started has ended; that takes less than a second. An upstream
-// that cannot be reached is no error. One sentence comes back for what will not pass: a setting that cannot work, a file
-// that cannot be read, or another front end that took the bridge's local session.
-func (b *Bridge) Run(ctx context.Context) error {
+// Open takes the bridge's local session: what is published from now on goes upstream. One sentence comes back for what will not pass: a setting that
+// cannot work, or a file that cannot be read.
+func (b *Bridge) Open() error {
 	r, err := b.newRunner()
-	if err != nil {
-		return fmt.Errorf("bridge %s: %w", b.cfg.Name, err)
+	if err == nil {
+		err = r.open(time.Now())
 	}
-	if err := r.open(time.Now()); err != nil {
-		return fmt.Errorf("bridge %s: %w", b.cfg.Name, err)
+	b.runner = r
+	return b.named(err)
+}
+
+// Run, after Open, works until ctx ends and then returns nil, when everything that it started has ended; that takes less than a second. An upstream
+// that cannot be reached is no error; another front end that takes the bridge's local session is one.
+func (b *Bridge) Run(ctx context.Context) error { return b.named(b.runner.run(ctx)) }
+
+func (b *Bridge) named(err error) error {
+	if err == nil {
+		return nil
 	}
-	if err := r.run(ctx); err != nil {
-		return fmt.Errorf("bridge %s: %w", b.cfg.Name, err)
-	}
-	return nil
+	return fmt.Errorf("bridge %s: %w", b.cfg.Name, err)
 }
 
 func (b *Bridge) newRunner() (*runner, error) {

@@ -117,7 +117,7 @@ func TestBadFilesAreOneSentence(t *testing.T) {
 			row.cfg.Address = "mqtts://localhost"
 		}
 		row.cfg.Name, row.cfg.Node = "cloud", "box"
-		err := New(broker.New(broker.Limits{}), row.cfg, slog.New(slog.DiscardHandler)).Run(context.Background())
+		err := New(broker.New(broker.Limits{}), row.cfg, slog.New(slog.DiscardHandler)).Open()
 		if err == nil || err.Error() != row.want {
 			t.Errorf("what cannot work is one sentence at the start:\ngot  %v\nwant %s", err, row.want)
 		}

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,26 @@ func TestOutWaitsForUpstreamAcknowledgement(t *testing.T) {
 		p.ack(4, 32770)
 		p.want("and leaves in good order", "DISCONNECT", "closed")
 	})
+}
+
+// TestNothingIsMissedBeforeRun publishes as soon as a listener could: a device is acknowledged whether or not the bridge has had its first turn.
+func TestNothingIsMissedBeforeRun(t *testing.T) {
+	core := broker.New(broker.Limits{})
+	b := New(core, Config{Name: "cloud", Node: "box", Address: "mqtt://upstream.test", Topics: []Topic{outLine}}, slog.New(slog.DiscardHandler))
+	if err := b.Open(); err != nil {
+		t.Fatal(err)
+	}
+	publisher, _, err := core.Open(time.Now(), broker.Options{ClientID: "device", Protocol: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &broker.Message{Topic: "sensors/a", Payload: []byte("first"), QoS: mqtt.AtLeastOnce}
+	if _, err := publisher.Publish(time.Now(), []broker.Inbound{{ID: 1, Message: m}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.Status(); s.Backlog != 1 {
+		t.Errorf("what is published between Open and Run waits for upstream: %+v", s)
+	}
 }
 
 func TestPubackLost(t *testing.T) {

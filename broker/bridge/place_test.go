@@ -40,6 +40,9 @@ func startPlaceWith(t testing.TB, cfg Config, dial dialer) *place {
 	p.bridge = New(core, cfg, slog.New(slog.NewTextHandler(testLog{t}, nil)))
 	p.bridge.dial = dial
 	p.bridge.waits = [2]time.Duration{5 * time.Millisecond, 50 * time.Millisecond}
+	if err := p.bridge.Open(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.bridge.Run(ctx) }()

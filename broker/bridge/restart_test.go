@@ -57,7 +57,6 @@ func (b *box) boot() {
 			return nil, ctx.Err()
 		}
 	})
-	synctest.Wait() // its subscriptions are there before anything is published
 	b.clients()
 	synctest.Wait()
 	b.turn()
@@ -68,6 +67,9 @@ func (b *box) join(dial dialer) {
 	cfg := Config{Name: "cloud", Node: "box", Address: "mqtt://upstream.test", Topics: boxTopics, Rand: rand.New(rand.NewPCG(1, 2))}
 	b.bridge = New(b.core, cfg, slog.New(slog.DiscardHandler))
 	b.bridge.dial = dial
+	if err := b.bridge.Open(); err != nil {
+		b.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	bridge := b.bridge

@@ -70,6 +70,9 @@ func (r *rig) run(cfg Config) {
 			return nil, ctx.Err()
 		}
 	}
+	if err := r.bridge.Open(); err != nil {
+		r.t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	bridge := r.bridge

@@ -25,6 +25,7 @@ type mosquitto struct {
 	port int
 	cmd  *exec.Cmd
 	gone chan struct{}
+	log  []string // what the process said, since it was last started
 }
 
 // startMosquitto writes the configuration and starts the process. Without the program the test is skipped, or fails in CI.
@@ -38,13 +39,18 @@ func startMosquitto(t testing.TB, config ...string) *mosquitto {
 	}
 	m := &mosquitto{t: t, dir: t.TempDir(), port: freePort(t)}
 	lines := append([]string{
-		fmt.Sprintf("listener %d 127.0.0.1", m.port), "log_dest stderr", "user root",
+		fmt.Sprintf("listener %d 127.0.0.1", m.port), "log_dest stderr", "log_type all", "user root",
 		"persistence true", "persistence_location " + m.dir + "/", "max_queued_messages 0",
 		"max_inflight_messages 0", // with a limit Mosquitto 2.0 lets new messages overtake queued ones
 	}, config...)
 	m.file("mosquitto.conf", strings.Join(lines, "\n")+"\n")
 	m.start()
-	t.Cleanup(m.stop)
+	t.Cleanup(func() {
+		m.stop()
+		if t.Failed() {
+			t.Logf("the end of what mosquitto said:\n%s", strings.Join(m.log[max(0, len(m.log)-400):], "\n"))
+		}
+	})
 	return m
 }
 
@@ -80,14 +86,13 @@ func (m *mosquitto) start() {
 	running := make(chan string, 1)
 	go func() {
 		defer close(m.gone)
-		var log []string
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			log = append(log, lines.Text())
+			m.log = append(m.log, lines.Text())
 			if strings.HasSuffix(lines.Text(), " running") {
 				running <- ""
 			}
 		}
-		running <- strings.Join(log, "\n")
+		running <- strings.Join(m.log, "\n")
 		m.cmd.Wait()
 	}()
 	if log := <-running; log != "" {

@@ -8,7 +8,8 @@ import (
 
 var directions = map[string]bridge.Direction{"out": bridge.Out, "in": bridge.In, "both": bridge.Both}
 
-func (n *Node) bridge(b config.Bridge, node string) {
+// bridge opens a bridge, so that nothing is published before it is subscribed.
+func (n *Node) bridge(b config.Bridge, node string) error {
 	c := bridge.Config{
 		Name: b.Name, Node: node, Address: b.Address, ClientID: b.ClientIDAt(node), Username: b.Username, Password: b.Password,
 		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile,
@@ -22,6 +23,10 @@ func (n *Node) bridge(b config.Bridge, node string) {
 			LocalPrefix: t.LocalPrefix, RemotePrefix: t.RemotePrefix})
 	}
 	br := bridge.New(n.Broker, c, n.log)
+	if err := br.Open(); err != nil {
+		return err
+	}
 	n.bridges = append(n.bridges, br)
 	n.Add("bridge "+b.Name, br.Run)
+	return nil
 }

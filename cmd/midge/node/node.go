@@ -81,7 +81,9 @@ func (n *Node) open(cfg *config.Config) error {
 		}
 	}
 	for _, b := range cfg.Bridges {
-		n.bridge(b, cfg.Node.Name())
+		if err := n.bridge(b, cfg.Node.Name()); err != nil {
+			return err
+		}
 	}
 	n.sys(cfg.Node)
 	return n.http(cfg.HTTP)
