@@ -225,11 +225,11 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 		st.will = nil
 		b.publishWill(now, by, st, w)
 	}
-	plain := len(st.subs) - len(st.shares)
+	plain := st.subs.Len() - len(st.shares)
 	for len(st.shares) > 0 {
 		b.leave(now, by, st.shares[0], true)
 	}
-	for filter := range st.subs {
+	for filter := range st.subs.All() {
 		b.subs.Delete(filter, st)
 	}
 	if plain > 0 {
@@ -245,5 +245,5 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 	b.deadlines.set(st, time.Time{})
 	delete(b.sessions, st.id)
 	// Stale routes and inert holds may still point here. They keep nothing else alive.
-	st.subs, st.inbound, st.acks, st.queue, st.window = nil, nil, ring[answer]{}, ring[queued]{}, window{}
+	st.subs, st.inbound, st.acks, st.queue, st.window = topic.Small[*Subscription]{}, nil, ring[answer]{}, ring[queued]{}, window{}
 }

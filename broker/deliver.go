@@ -36,7 +36,11 @@ func (s *Session) Acks(dst []Outbound) (n int, err error) {
 	if s.st.owner != s {
 		return 0, ErrTakenOver
 	}
-	return s.nextAcks(dst), nil
+	n = s.nextAcks(dst)
+	if s.resting {
+		s.st.shrink()
+	}
+	return n, nil
 }
 
 func (s *Session) nextAcks(dst []Outbound) (n int) {

@@ -15,7 +15,7 @@ const sharedA = "$share/g/a"
 func (x *box) member(id string, qos mqtt.QoS, change ...func(*Options)) *Session {
 	x.t.Helper()
 	s := x.connect(id, change...)
-	if s.st.subs[sharedA] == nil {
+	if s.st.subs.Get(sharedA) == nil {
 		s.Subscribe(x.now, []Subscription{{Filter: sharedA, QoS: qos}})
 	}
 	return s

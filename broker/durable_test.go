@@ -129,7 +129,7 @@ func TestConnackWaitsForWhatItPromises(t *testing.T) {
 		st := x.b.sessions["c"]
 		switch {
 		case st == nil && was.num == 0:
-		case st == nil || len(st.subs) != len(was.subs) || st.expiry != was.expiry || (st.will == nil) != (was.will == nil):
+		case st == nil || st.subs.Len() != was.subs.Len() || st.expiry != was.expiry || (st.will == nil) != (was.will == nil):
 			t.Errorf("%s: after a power cut the session is as CONNACK said: %+v, was %+v", row.name, st, was)
 		}
 	}

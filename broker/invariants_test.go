@@ -27,7 +27,7 @@ func (b *Broker) check(t testing.TB, after string) {
 		queuedBytes += st.bytes
 		stored += st.dur.stored()
 		storedBytes += st.dur.storedBytes()
-		subs += len(st.subs) - len(st.shares)
+		subs += st.subs.Len() - len(st.shares)
 		shared += len(st.shares)
 		if !st.deadline.IsZero() {
 			waiting++
@@ -110,7 +110,7 @@ func (st *state) check(t testing.TB, after string) {
 		}
 	}
 	for _, sh := range st.shares {
-		want(t, after, sh.st == st && sh.group.filter == sh.sub.Filter && st.subs[sh.sub.Filter] == sh.sub, "%q has its part in %q", st.id, sh.sub.Filter)
+		want(t, after, sh.st == st && sh.group.filter == sh.sub.Filter && st.subs.Get(sh.sub.Filter) == sh.sub, "%q has its part in %q", st.id, sh.sub.Filter)
 		want(t, after, sh.waiting == loans[sh], "%q was lent %d copies by %q and counts %d", st.id, loans[sh], sh.sub.Filter, sh.waiting)
 		want(t, after, sh.waiting == 0 || st.owner != nil, "%q is there for what %q has lent it", st.id, sh.sub.Filter)
 		delete(loans, sh)

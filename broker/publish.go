@@ -329,6 +329,13 @@ func (st *state) relax() {
 	}
 }
 
+// shrink lets go of the empty queues' slots, for a session that will not be busy soon. There may be very many of them.
+func (st *state) shrink() {
+	st.acks.shrink()
+	st.queue.shrink()
+	st.window.shrink()
+}
+
 func (st *state) letPublishersGo() {
 	if st.room != nil {
 		close(st.room)

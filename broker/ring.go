@@ -41,10 +41,17 @@ func (r *ring[T]) pop() T {
 	*p = none
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
-	if r.n == 0 && len(r.buf) > ringKeep {
-		*r = ring[T]{}
+	if len(r.buf) > ringKeep {
+		r.shrink()
 	}
 	return v
+}
+
+// shrink lets go of the slots of an empty ring.
+func (r *ring[T]) shrink() {
+	if r.n == 0 {
+		*r = ring[T]{}
+	}
 }
 
 func (r *ring[T]) grow() {

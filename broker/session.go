@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/broker/topic"
 )
 
 // A Session is one front end's hold on the session of a client id, from Open until Close or a take-over.
@@ -34,7 +35,7 @@ type Session struct {
 type state struct {
 	id     string
 	owner  *Session // nil when no front end has it
-	subs   map[string]*Subscription
+	subs   topic.Small[*Subscription]
 	shares []*share // of subs, those that are shared
 	group  *group   // nil, unless this is the backlog of a group and nobody's session
 	expiry uint32   // seconds
@@ -197,6 +198,7 @@ func (s *Session) Rest(now time.Time) error {
 	}
 	s.resting = true
 	s.b.recallAll(now, s, s.st)
+	s.st.shrink()
 	s.unlock()
 	return nil
 }

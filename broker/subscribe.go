@@ -36,8 +36,8 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 		b.drop(SubscriptionRefused)
 		return mqtt.TopicFilterInvalid
 	}
-	old := st.subs[sub.Filter]
-	if old == nil && len(st.subs) >= b.limits.Subscriptions {
+	old := st.subs.Get(sub.Filter)
+	if old == nil && st.subs.Len() >= b.limits.Subscriptions {
 		b.drop(SubscriptionRefused)
 		return mqtt.QuotaExceeded
 	}
@@ -61,10 +61,7 @@ func (s *Session) subscribe(now time.Time, sub Subscription) mqtt.ReasonCode {
 }
 
 func (b *Broker) setSubscription(now time.Time, st *state, sub *Subscription) {
-	if st.subs == nil {
-		st.subs = make(map[string]*Subscription)
-	}
-	st.subs[sub.Filter] = sub
+	st.subs.Set(sub.Filter, sub)
 	if topic.IsShared(sub.Filter) {
 		b.join(now, st, sub)
 		return
@@ -81,7 +78,7 @@ func (s *Session) Unsubscribe(now time.Time, filters []string) ([]mqtt.ReasonCod
 	defer s.unlock()
 	reasons := make([]mqtt.ReasonCode, len(filters))
 	for i, f := range filters {
-		if s.st.subs[f] == nil {
+		if s.st.subs.Get(f) == nil {
 			reasons[i] = mqtt.NoSubscriptionExisted
 			continue
 		}
@@ -92,7 +89,7 @@ func (s *Session) Unsubscribe(now time.Time, filters []string) ([]mqtt.ReasonCod
 
 func (s *Session) unsubscribe(now time.Time, filter string) {
 	b, st := s.b, s.st
-	delete(st.subs, filter)
+	st.subs.Delete(filter)
 	b.enter(change{st: st, kind: unsubscribed, name: filter})
 	if sh := st.shareOf(filter); sh != nil {
 		b.leave(now, s, sh, false)
@@ -106,8 +103,8 @@ func (s *Session) unsubscribe(now time.Time, filter string) {
 func (s *Session) Subscriptions() map[string]Subscription {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
-	subs := make(map[string]Subscription, len(s.st.subs))
-	for f, sub := range s.st.subs {
+	subs := make(map[string]Subscription, s.st.subs.Len())
+	for f, sub := range s.st.subs.All() {
 		subs[f] = *sub
 	}
 	return subs

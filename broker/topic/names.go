@@ -7,7 +7,7 @@ type Names[V any] struct {
 }
 
 type nameNode[V any] struct {
-	children children[nameNode[V]]
+	children Small[*nameNode[V]]
 	name     string // the whole name, where a value stands
 	value    V
 	set      bool
@@ -22,7 +22,7 @@ func (t *Names[V]) Get(name string) (value V, ok bool) {
 	for rest, more := name, true; more && n != nil; {
 		var level string
 		level, rest, more = cut(rest)
-		n = n.children.get(level)
+		n = n.children.Get(level)
 	}
 	if n == nil {
 		return value, false
@@ -36,7 +36,7 @@ func (t *Names[V]) Set(name string, value V) {
 	for rest, more := name, true; more; {
 		var level string
 		level, rest, more = cut(rest)
-		n = n.children.make(level)
+		n = made(&n.children, level)
 	}
 	if !n.set {
 		t.size++
@@ -55,7 +55,7 @@ func (t *Names[V]) Delete(name string) bool {
 
 func (n *nameNode[V]) remove(name string) bool {
 	level, rest, more := cut(name)
-	c := n.children.get(level)
+	c := n.children.Get(level)
 	if c == nil {
 		return false
 	}
@@ -70,8 +70,8 @@ func (n *nameNode[V]) remove(name string) bool {
 		var none V
 		c.name, c.value, c.set = "", none, false
 	}
-	if !c.set && c.children.len() == 0 {
-		n.children.remove(level)
+	if !c.set && c.children.Len() == 0 {
+		n.children.Delete(level)
 	}
 	return true
 }
@@ -87,14 +87,14 @@ func (n *nameNode[V]) match(filter string, first bool, found func(string, V)) {
 	case "#":
 		n.all(first, found)
 	case "+":
-		for name, c := range n.children.all() {
+		for name, c := range n.children.All() {
 			if first && name != "" && hidden(name) {
 				continue
 			}
 			c.step(rest, more, found)
 		}
 	default:
-		if c := n.children.get(level); c != nil {
+		if c := n.children.Get(level); c != nil {
 			c.step(rest, more, found)
 		}
 	}
@@ -119,7 +119,7 @@ func (n *nameNode[V]) visit(found func(string, V)) {
 
 // all visits everything below n but not n itself.
 func (n *nameNode[V]) all(first bool, found func(string, V)) {
-	for name, c := range n.children.all() {
+	for name, c := range n.children.All() {
 		if first && name != "" && hidden(name) {
 			continue
 		}

@@ -205,7 +205,7 @@ func TestTreesAgree(t *testing.T) {
 	for f := range filters {
 		tree.Delete(f, f)
 	}
-	if n := tree.root.children.len(); n != 0 {
+	if n := tree.root.children.Len(); n != 0 {
 		t.Errorf("a tree without filters still holds %d nodes: deleted filters must leave nothing", n)
 	}
 }

@@ -8,9 +8,9 @@ type Tree[K comparable, V any] struct {
 }
 
 type node[K comparable, V any] struct {
-	children children[node[K, V]] // "+" among them
-	here     []entry[K, V]        // filters that end at this level
-	below    []entry[K, V]        // filters that go on with "#" and end
+	children Small[*node[K, V]] // "+" among them
+	here     []entry[K, V]      // filters that end at this level
+	below    []entry[K, V]      // filters that go on with "#" and end
 }
 
 type entry[K comparable, V any] struct {
@@ -30,7 +30,7 @@ func (t *Tree[K, V]) Set(filter string, key K, value V) (replaced bool) {
 		if level == "#" {
 			return t.put(&n.below, key, value)
 		}
-		n = n.children.make(level)
+		n = made(&n.children, level)
 	}
 	return t.put(&n.here, key, value)
 }
@@ -67,7 +67,7 @@ func (n *node[K, V]) remove(filter string, key K) bool {
 	if level == "#" {
 		return drop(&n.below, key)
 	}
-	c := n.children.get(level)
+	c := n.children.Get(level)
 	if c == nil {
 		return false
 	}
@@ -77,8 +77,8 @@ func (n *node[K, V]) remove(filter string, key K) bool {
 	} else {
 		removed = drop(&c.here, key)
 	}
-	if removed && len(c.here)+len(c.below)+c.children.len() == 0 {
-		n.children.remove(level)
+	if removed && len(c.here)+len(c.below)+c.children.Len() == 0 {
+		n.children.Delete(level)
 	}
 	return removed
 }
@@ -101,14 +101,14 @@ func (n *node[K, V]) match(name string, shy bool, found func(K, V)) {
 	if !shy {
 		visit(n.below, found)
 	}
-	if n.children.len() == 0 {
+	if n.children.Len() == 0 {
 		return
 	}
 	level, rest, more := cut(name)
-	if c := n.children.get(level); c != nil {
+	if c := n.children.Get(level); c != nil {
 		c.step(rest, more, found)
 	}
-	if c := n.children.get("+"); c != nil && !shy {
+	if c := n.children.Get("+"); c != nil && !shy {
 		c.step(rest, more, found)
 	}
 }
