@@ -1,6 +1,7 @@
 package serial
 
-// What a raw stream must know of messages to find them: MQTT-SN 1.2 §5.2 (header), §5.3 (types), §5.4 (fixed fields), §5.5 (encapsulation).
+// What a raw stream must know of messages to find them: MQTT-SN 1.2 §5.2 (header), §5.3 (types), §5.4 (fixed fields), §5.5 (encapsulation),
+// and the one extension that the gateway takes.
 
 const typeEncapsulated = 0xFE
 
@@ -13,6 +14,7 @@ var leastBody = func() (least [256]int8) {
 		0x00: 3, // ADVERTISE: GwId, Duration
 		0x01: 1, // SEARCHGW: Radius
 		0x02: 1, // GWINFO: GwId
+		0x03: 2, // AUTH, bisquitt's extension: Reason, length of Method
 		0x04: 4, // CONNECT: Flags, ProtocolId, Duration; an empty ClientId is for the gateway to judge
 		0x05: 1, // CONNACK: ReturnCode
 		0x06: 0, // WILLTOPICREQ

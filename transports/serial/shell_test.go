@@ -350,3 +350,20 @@ func TestConfigIsRefusedWithASentence(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthPassesARawLine: bisquitt's AUTH is a message as any other, although MQTT-SN 1.2 reserves its type.
+func TestAuthPassesARawLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, far := onPipe(t, Config{})
+		connect := []byte("\x07\x04\x04\x01\x00\x3ca")
+		auth := []byte("\x00\x03\x00\x05PLAIN\x00a\x00pwd")
+		auth[0] = byte(len(auth))
+		go far.Write(append(connect[:len(connect):len(connect)], auth...))
+		wantFrame(t, l, "CONNECT comes", connect)
+		wantFrame(t, l, "and AUTH behind it", auth)
+		if got := l.Stats().Errors[transports.ReasonGarbageBytes]; got != 0 {
+			t.Errorf("no octet of it is garbage: got %d", got)
+		}
+		l.Close()
+	})
+}
