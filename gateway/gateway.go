@@ -125,6 +125,9 @@ func (g *Gateway) receive(l *link, t transports.Link, frames []transports.Frame)
 	now := time.Now()
 	l.ready.begin()
 	for i := range frames {
+		if len(l.taps) > 0 {
+			l.received(now, &frames[i])
+		}
 		l.Receive(now, &frames[i])
 	}
 	g.out(l, t, now)
@@ -136,6 +139,9 @@ func (g *Gateway) receive(l *link, t transports.Link, frames []transports.Frame)
 func (g *Gateway) out(l *link, t transports.Link, now time.Time) {
 	l.Pull(now)
 	if frames := l.frames(); len(frames) > 0 {
+		if len(l.taps) > 0 {
+			l.sent(now, frames)
+		}
 		t.WriteFrames(frames)
 	}
 	for _, c := range l.takeChecks() {

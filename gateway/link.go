@@ -63,6 +63,8 @@ type link struct {
 	sends []sending
 	batch []transports.Frame
 
+	taps []*tap // traces that run; nil = none
+
 	judge func(check) // the shell's: has a login judged, and does not wait
 	timer time.Time   // for which the shell has set its timer; zero = none
 
@@ -328,7 +330,7 @@ func (l *link) stop(now time.Time) {
 // They have their full time to be heard again, because nobody has listened meanwhile, and what they were being sent is sent again.
 func (l *link) inherit(now time.Time, old *link) {
 	l.enter(now)
-	l.counters, l.peers, l.deadlines, l.live, l.ready = old.counters, old.peers, old.deadlines, old.live, old.ready
+	l.counters, l.peers, l.deadlines, l.live, l.ready, l.taps = old.counters, old.peers, old.deadlines, old.live, old.ready, old.taps
 	for _, id := range slices.Sorted(maps.Keys(l.sp.clients)) {
 		c := l.sp.clients[id]
 		if !c.link.CompareAndSwap(old, l) || !c.connected() {

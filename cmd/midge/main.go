@@ -19,6 +19,7 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the gateway from a configuration."`
 	Demo    demoCmd    `cmd:"" help:"Show everything at work with simulated sensors: nothing to install, nothing to configure."`
 	Reload  reloadCmd  `cmd:"" help:"Have the running gateway read its configuration, password, ACL and certificate files again."`
+	Trace   traceCmd   `cmd:"" help:"Record what a link of the running gateway carries, for Wireshark."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration and print what it would run."`
 	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`
 	Sub     clientCmd  `cmd:"" help:"Subscribe, with the flags of mosquitto_sub." passthrough:""`
@@ -45,6 +46,8 @@ func main() {
 			os.Exit(client.Sub(ctx, args, os.Stdin, os.Stdout, os.Stderr))
 		case "passwd":
 			os.Exit(passwd.Run(args, os.Stdin, os.Stdout, os.Stderr))
+		case "trace":
+			longFlags(args)
 		}
 	}
 	k := kong.Parse(&cli{}, kong.Name("midge"), kong.UsageOnError(),

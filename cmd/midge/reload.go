@@ -15,9 +15,6 @@ import (
 	"midge/cmd/midge/systemd"
 )
 
-// reloadRequest is what midge reload says to a running midge.
-const reloadRequest = "reload"
-
 // reloader has a running midge read its configuration again.
 type reloader struct {
 	mu    sync.Mutex // one at a time
@@ -55,14 +52,6 @@ func (r *reloader) reload() (string, error) {
 	return text, nil
 }
 
-// command answers requests on the control socket.
-func (r *reloader) command(request string) (string, error) {
-	if request != reloadRequest {
-		return "", fmt.Errorf("this midge does not know the request %q", request)
-	}
-	return r.reload()
-}
-
 // heed reloads with every signal until ctx ends.
 func (r *reloader) heed(ctx context.Context, signals <-chan os.Signal) error {
 	for {
@@ -81,14 +70,14 @@ type reloadCmd struct {
 
 // Run has the midge that uses the configuration's data_dir read it again, and prints what it says.
 func (c *reloadCmd) Run() error {
-	cfg, err := load(c.Config)
-	if err != nil {
-		return fmt.Errorf("nothing was reloaded:\n%w", err)
+	dir, err := running(c.Config)
+	if errors.Is(err, errCannotBeAsked) {
+		return fmt.Errorf("%w; send its process SIGHUP: kill -HUP PID", err)
 	}
-	if cfg.Node.DataDir == "" {
-		return errors.New(`data_dir is "", so that midge cannot be asked; send its process SIGHUP: kill -HUP PID`)
+	text := ""
+	if err == nil {
+		text, err = control.Ask(dir, reloadRequest)
 	}
-	text, err := control.Ask(cfg.Node.DataDir, reloadRequest)
 	if err != nil {
 		return fmt.Errorf("nothing was reloaded:\n%w", err)
 	}

@@ -43,7 +43,7 @@ func (c *runCmd) Run(ctx context.Context) error {
 		return err
 	}
 	r := &reloader{read: c.read, node: n, level: level, log: log}
-	n.Control(r.command)
+	n.Control(requests{r, n}.answer)
 	n.Add("hangups", func(ctx context.Context) error { return r.heed(ctx, hangups) })
 	tellStarter()
 	addProcessor()

@@ -1,9 +1,7 @@
 package trace
 
 import (
-	"hash/fnv"
 	"io"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -12,11 +10,6 @@ import (
 
 // ReasonTrace counts, in the Stats of a recorded link, the captures that were given up because their file could not be written: 0 or 1.
 const ReasonTrace = "trace"
-
-var (
-	gatewayEnd = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 1883)
-	everyone   = netip.AddrPortFrom(netip.AddrFrom4([4]byte{239, 0, 0, 1}), 1883)
-)
 
 // A Link is a link that records.
 type Link struct {
@@ -64,15 +57,7 @@ func (l *Link) record(now time.Time, frames []transports.Frame, received bool) {
 	}
 	b := l.buf[:0]
 	for i := range frames {
-		f := &frames[i]
-		from, to := gatewayEnd, l.end(f.Addr)
-		if received {
-			from, to = to, from
-		}
-		if f.Broadcast {
-			to = everyone
-		}
-		b = appendPacket(b, now, from, to, f.Data)
+		b = appendFrame(b, now, &frames[i], received, l.FormatAddr)
 	}
 	l.flush(b)
 }
@@ -83,18 +68,6 @@ func (l *Link) flush(b []byte) {
 		l.to, l.failed = nil, err
 	}
 	l.buf = b
-}
-
-// end is the peer's place in the capture.
-func (l *Link) end(a transports.Addr) netip.AddrPort {
-	if ap, err := netip.ParseAddrPort(l.FormatAddr(a)); err == nil && ap.Addr().Is4() {
-		return ap
-	}
-	h := fnv.New32a()
-	h.Write(a.Bytes())
-	s := h.Sum32()
-	// 10.128.0.0/9, which the gateway's own place is not in.
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0x80 | byte(s>>16), byte(s >> 8), byte(s)}), 1<<15|uint16(s>>17))
 }
 
 // Err is why the recording ended before the link did, nil while it goes on.

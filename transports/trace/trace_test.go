@@ -75,14 +75,14 @@ DEV 10.0.0.1 0x0c
 }
 
 // dissect returns a line per packet: source, destination, type of message.
-func dissect(t *testing.T, tshark string, capture []byte) string {
+func dissect(t *testing.T, tshark string, capture []byte, more ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "test.pcap")
 	if err := os.WriteFile(path, capture, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) string {
-		cmd := exec.Command(tshark, append([]string{"-n", "-r", path, "-d", "udp.port==1883,mqttsn"}, args...)...)
+		cmd := exec.Command(tshark, append([]string{"-n", "-r", path, "-d", "udp.port==1883,mqttsn"}, append(more, args...)...)...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
@@ -95,7 +95,7 @@ func dissect(t *testing.T, tshark string, capture []byte) string {
 		t.Errorf("tshark finds nothing wrong, not:\n%s", bad)
 	}
 	var lines strings.Builder
-	for line := range strings.Lines(run("-T", "fields", "-e", "ip.src", "-e", "ip.dst", "-e", "mqttsn.msg.type")) {
+	for line := range strings.Lines(run("-T", "fields", "-e", "ip.src", "-e", "ipv6.src", "-e", "ip.dst", "-e", "ipv6.dst", "-e", "mqttsn.msg.type")) {
 		lines.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
 	}
 	return lines.String()

@@ -1,6 +1,7 @@
 // Package control is how commands talk to a running midge: a unix socket in its data directory, which its user, and root, may open.
 //
-// One connection carries one request, a line, and its answer: a line "ok" or "failed" and then text for people, until the end of the stream.
+// One connection carries one request, a line, and its answer: a line "ok" or "failed" and then text for people, until the end of the stream. The answer to some requests flows on
+// for as long as who asked wants: stream.go.
 package control
 
 import (
@@ -22,7 +23,7 @@ const (
 	// pathMax is the longest path of a unix socket on all systems.
 	pathMax = 103
 	// requestMax is the longest request in octets.
-	requestMax = 256
+	requestMax = 16 << 10
 	// patience is how long a request may take to come, and an answer to be taken.
 	patience = 5 * time.Second
 	// answerWait is how long Ask waits for what a request starts.
@@ -57,8 +58,16 @@ func Listen(dataDir string) (*Socket, error) {
 // Close takes the socket away.
 func (s *Socket) Close() error { return s.l.Close() }
 
-// Serve answers requests until ctx ends, each by what do returns: text for people, or why it failed.
-func (s *Socket) Serve(ctx context.Context, do func(request string) (string, error)) error {
+// An Answer is text for people, or a stream of octets.
+type Answer struct {
+	Text string
+	// Stream, if not nil, writes the stream until ctx ends: because who asked has heard enough, or midge ends. An error of w is returned at once. last is text
+	// for people that comes after the stream. It is called in any case.
+	Stream func(ctx context.Context, w io.Writer) (last string, err error)
+}
+
+// Serve answers requests until ctx ends, each by what do returns, or why it failed.
+func (s *Socket) Serve(ctx context.Context, do func(request string) (Answer, error)) error {
 	stop := context.AfterFunc(ctx, func() { s.l.Close() })
 	defer stop()
 	var all sync.WaitGroup
@@ -74,49 +83,81 @@ func (s *Socket) Serve(ctx context.Context, do func(request string) (string, err
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		all.Go(func() { answer(c, do) })
+		all.Go(func() { answer(ctx, c, do) })
 	}
 }
 
-func answer(c net.Conn, do func(string) (string, error)) {
+func answer(ctx context.Context, c net.Conn, do func(string) (Answer, error)) {
 	defer c.Close()
 	c.SetReadDeadline(time.Now().Add(patience))
 	request, err := bufio.NewReader(io.LimitReader(c, requestMax)).ReadString('\n')
 	if err != nil {
 		return
 	}
-	text, err := do(strings.TrimSpace(request))
-	said := "ok\n" + text
+	a, err := do(strings.TrimSpace(request))
+	said := "ok\n" + a.Text
 	if err != nil {
 		said = "failed\n" + err.Error()
 	}
 	c.SetWriteDeadline(time.Now().Add(patience))
 	io.WriteString(c, said)
+	if err == nil && a.Stream != nil {
+		stream(ctx, c, a.Stream)
+	}
 }
 
 // Ask sends a request to the midge that uses the data directory and returns what it says; the error is what it says when it failed, or that none is there.
 func Ask(dataDir, request string) (string, error) {
-	c, err := net.Dial("unix", filepath.Join(dataDir, socketName))
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return "", fmt.Errorf("the midge on %s runs as another user: %w", dataDir, err)
-	case err != nil:
-		return "", fmt.Errorf("no midge runs on %s: %w", dataDir, err)
+	c, err := dial(dataDir)
+	if err != nil {
+		return "", err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(answerWait))
-	if _, err := fmt.Fprintln(c, request); err != nil {
-		return "", fmt.Errorf("ask the midge on %s: %w", dataDir, err)
-	}
-	said, err := io.ReadAll(c)
+	r, err := begin(c, dataDir, request)
 	if err != nil {
-		return "", fmt.Errorf("ask the midge on %s: %w", dataDir, err)
+		return "", err
 	}
-	switch word, text, _ := strings.Cut(string(said), "\n"); word {
-	case "ok":
-		return text, nil
-	case "failed":
-		return "", errors.New(text)
+	said, err := io.ReadAll(r)
+	if err != nil {
+		return "", asking(dataDir, err)
 	}
-	return "", fmt.Errorf("the midge on %s ended without an answer", dataDir)
+	return string(said), nil
+}
+
+func dial(dataDir string) (*net.UnixConn, error) {
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(dataDir, socketName), Net: "unix"})
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("the midge on %s runs as another user: %w", dataDir, err)
+	case err != nil:
+		return nil, fmt.Errorf("no midge runs on %s: %w", dataDir, err)
+	}
+	c.SetDeadline(time.Now().Add(answerWait))
+	return c, nil
+}
+
+// begin sends a request and returns what follows an "ok".
+func begin(c *net.UnixConn, dataDir, request string) (*bufio.Reader, error) {
+	if len(request) >= requestMax {
+		return nil, asking(dataDir, fmt.Errorf("a request of %d octets is too long", len(request)))
+	}
+	if _, err := fmt.Fprintln(c, request); err != nil {
+		return nil, asking(dataDir, err)
+	}
+	r := bufio.NewReader(c)
+	word, err := r.ReadString('\n')
+	switch {
+	case word == "ok\n":
+		return r, nil
+	case word == "failed\n":
+		text, _ := io.ReadAll(r)
+		return nil, errors.New(string(text))
+	case err == nil || err == io.EOF:
+		return nil, fmt.Errorf("the midge on %s ended without an answer", dataDir)
+	}
+	return nil, asking(dataDir, err)
+}
+
+func asking(dataDir string, err error) error {
+	return fmt.Errorf("ask the midge on %s: %w", dataDir, err)
 }

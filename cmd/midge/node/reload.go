@@ -55,7 +55,7 @@ func (n *Node) reviewDevices(cfg *config.Config, passwords *auth.Passwords) (gon
 
 // Control opens the socket on which commands talk to this midge, each request answered by what do returns. Where there is no data directory, or no socket can be in it, midge runs
 // without.
-func (n *Node) Control(do func(request string) (string, error)) {
+func (n *Node) Control(do func(request string) (control.Answer, error)) {
 	if n.cfg.Node.DataDir == "" {
 		return
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"midge/cmd/midge/control"
+	"midge/cmd/midge/node"
+)
+
+// What commands say to a running midge: a word, and for some a value in JSON.
+const (
+	reloadRequest = "reload"
+	traceRequest  = "trace" // with a tracing
+)
+
+// requests answers them.
+type requests struct {
+	reloader *reloader
+	node     *node.Node
+}
+
+func (r requests) answer(request string) (a control.Answer, err error) {
+	word, value, _ := strings.Cut(request, " ")
+	switch word {
+	case reloadRequest:
+		a.Text, err = r.reloader.reload()
+	case traceRequest:
+		var t tracing
+		if err = json.Unmarshal([]byte(value), &t); err == nil {
+			a.Stream, err = r.node.Trace(t.Link, t.Clients)
+		}
+	default:
+		err = fmt.Errorf("this midge does not know the request %q", word)
+	}
+	return a, err
+}
+
+var errCannotBeAsked = errors.New(`data_dir is "", so that midge cannot be asked`)
+
+// running is the data directory, where a midge that runs with that configuration can be asked.
+func running(path string) (dataDir string, err error) {
+	cfg, err := load(path)
+	if err != nil {
+		return "", err
+	}
+	if cfg.Node.DataDir == "" {
+		return "", errCannotBeAsked
+	}
+	return cfg.Node.DataDir, nil
+}
