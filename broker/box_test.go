@@ -19,6 +19,7 @@ type box struct {
 	fs    *vfs.MemFS
 	store *store.Store
 	b     *Broker
+	drive *Driver
 	now   time.Time
 	how   Durability
 
@@ -42,6 +43,7 @@ func (x *box) open() {
 	if x.b, err = Restore(x.now, x.limits, s, x.how); err != nil {
 		x.t.Fatalf("the broker is restored: %v", err)
 	}
+	x.drive = x.b.Drive()
 	x.b.check(x.t, "the restart")
 }
 
@@ -57,16 +59,13 @@ func (x *box) cut(unsynced int, rng *rand.Rand) {
 // sealAndSync is the first half of a commit. told is the second: everybody learns of it.
 func (x *box) sealAndSync() (told func()) {
 	x.t.Helper()
-	b, batch := x.b, x.store.NewBatch()
-	copies, publ := b.seal(x.now, batch, false)
-	if err := batch.Commit(); err != nil {
-		x.t.Fatalf("commit: %v", err)
+	tell, err := x.drive.Commit(x.now)
+	if err != nil {
+		x.t.Fatal(err)
 	}
 	return func() {
-		by := b.hold(Options{})
-		b.committed(by, copies, publ)
-		by.wake()
-		b.check(x.t, "commit")
+		tell()
+		x.b.check(x.t, "commit")
 	}
 }
 
@@ -75,13 +74,8 @@ func (x *box) commit() { x.sealAndSync()() }
 // load does what loadLoop does.
 func (x *box) load() {
 	x.t.Helper()
-	entries := make([]store.Entry, loadMessages)
-	for len(x.b.loads) > 0 {
-		st := x.b.loads[0]
-		x.b.loads = x.b.loads[1:]
-		if err := x.b.loadOne(x.now, st, entries); err != nil {
-			x.t.Fatalf("load: %v", err)
-		}
+	if err := x.drive.Load(x.now); err != nil {
+		x.t.Fatal(err)
 	}
 	x.b.check(x.t, "load")
 }

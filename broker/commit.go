@@ -43,20 +43,30 @@ func (b *Broker) commitLoop(ctx context.Context) error {
 
 // commit seals the journal, makes it safe and tells whoever waits for that.
 func (b *Broker) commit(now time.Time, batch *store.Batch, all bool) error {
+	told, err := b.makeSafe(now, batch, all)
+	if err == nil {
+		told()
+	}
+	return err
+}
+
+// makeSafe seals the journal and has it synced. Whoever waits for that learns of it by told.
+func (b *Broker) makeSafe(now time.Time, batch *store.Batch, all bool) (told func(), err error) {
 	b.mu.Lock()
 	copies, publ := b.seal(now, batch, all)
 	b.mu.Unlock()
 	if !batch.Empty() {
 		if err := batch.Commit(); err != nil {
-			return fmt.Errorf("commit: %w", err)
+			return nil, fmt.Errorf("commit: %w", err)
 		}
 	}
-	by := b.hold(Options{})
-	b.mu.Lock()
-	b.committed(by, copies, publ)
-	b.unlock()
-	by.wake()
-	return nil
+	return func() {
+		by := b.hold(Options{})
+		b.mu.Lock()
+		b.committed(by, copies, publ)
+		b.unlock()
+		by.wake()
+	}, nil
 }
 
 // Stop makes everything safe that is not yet, and closes the store. It is called after Run has returned and the front ends have ended.

@@ -36,20 +36,24 @@ func (b *Broker) loadLoop(ctx context.Context) error {
 			return nil
 		case <-b.loading:
 		}
-		for {
-			b.mu.Lock()
-			if len(b.loads) == 0 {
-				b.mu.Unlock()
-				break
-			}
-			st := b.loads[0]
-			b.loads = b.loads[1:]
-			b.mu.Unlock()
+		for st := b.nextLoad(); st != nil; st = b.nextLoad() {
 			if err := b.loadOne(time.Now(), st, entries); err != nil {
 				return fmt.Errorf("read the queue of %q: %w", st.id, err)
 			}
 		}
 	}
+}
+
+// nextLoad is the session that has asked first, nil when none has.
+func (b *Broker) nextLoad() *state {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.loads) == 0 {
+		return nil
+	}
+	st := b.loads[0]
+	b.loads = b.loads[1:]
+	return st
 }
 
 // loadOne reads the next copies of a session, without the lock, and puts them into its queue.
