@@ -3,6 +3,7 @@ package serial
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,4 +154,18 @@ func OnPty(c Config) (l *Link, path string, err error) {
 		return nil, "", err
 	}
 	return l, pty.Path(), nil
+}
+
+// NewMachine makes what is spoken on a line, without the line: a simulation carries the octets itself. It is told of the line by Begin first.
+func NewMachine(c Config) (Machine, *transports.Counters, error) {
+	s, err := c.settle()
+	if err != nil {
+		return nil, nil, err
+	}
+	counters := s.counters()
+	return s.protocol.New(counters), counters, nil
+}
+
+func (s settings) counters() *transports.Counters {
+	return transports.NewCounters(slices.Concat(reasons, s.protocol.Reasons)...)
 }

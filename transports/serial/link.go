@@ -2,7 +2,6 @@ package serial
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +53,7 @@ var reasons = []string{transports.ReasonOversize, transports.ReasonQueueFull, tr
 func newLink(s settings, open func() (*line, error), ln *line, why error) *Link {
 	l := &Link{
 		device: s.Device, gap: s.Gap, octet: s.octet, open: open,
-		counters: transports.NewCounters(slices.Concat(reasons, s.protocol.Reasons)...),
+		counters: s.counters(),
 		closing:  make(chan struct{}), giveUp: make(chan struct{}), written: make(chan struct{}), queued: make(chan struct{}, 1),
 		line: ln, wasUp: ln != nil,
 	}

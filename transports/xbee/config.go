@@ -53,6 +53,14 @@ func Open(c Config) (*Link, error) {
 	return &Link{l}, nil
 }
 
+// NewMachine makes a radio's host without the port, as serial.NewMachine does.
+func NewMachine(c Config) (serial.Machine, *transports.Counters, error) {
+	if err := c.settle(); err != nil {
+		return nil, nil, err
+	}
+	return serial.NewMachine(serial.Config{Device: c.Device, Baud: c.Baud, Gap: gapDefault, Protocol: c.protocol()})
+}
+
 func (c *Config) settle() error {
 	if c.Baud == 0 {
 		c.Baud = baudDefault

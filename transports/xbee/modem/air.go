@@ -166,6 +166,10 @@ func (m *machine) transmit(id byte, long uint64, short uint16, data []byte) {
 		return
 	}
 	p.to = m.find(long, short)
+	var told byte
+	if p.to != nil && m.cfg.Status != nil && len(m.waiting) < buffers && m.cfg.AI == 0 && len(data) <= m.np() {
+		told = m.cfg.Status(xbee.LongAddr(p.to.long), data)
+	}
 	switch {
 	case len(m.waiting) >= buffers:
 		p.status, p.at = xbee.StatusNoResources, m.now
@@ -175,8 +179,8 @@ func (m *machine) transmit(id byte, long uint64, short uint16, data []byte) {
 		p.status = xbee.StatusTooLarge
 	case p.to == nil:
 		p.status = xbee.StatusNoAddress
-	case m.cfg.Status != nil && m.cfg.Status(xbee.LongAddr(p.to.long), data) != 0:
-		p.status = m.cfg.Status(xbee.LongAddr(p.to.long), data)
+	case told != 0:
+		p.status = told
 	case m.rng.Float64() < m.cfg.Loss:
 		p.status = xbee.StatusNetworkAck
 	case p.to.asleep:

@@ -66,6 +66,19 @@ func OnPty(c Config) (m *Modem, path string, err error) {
 	return m, path, nil
 }
 
+// A Machine is the radio without a port: a serial.Machine whose frames are those of its nodes.
+type Machine interface {
+	serial.Machine
+	// Reset restarts the radio, as Modem.Reset does.
+	Reset(torn int)
+}
+
+// NewMachine makes a radio for a simulation that carries the octets itself. Next gives what its nodes hear, and late is called from Send with what a sleeping
+// node is given when it says something.
+func NewMachine(c Config, late func(transports.Frame)) Machine {
+	return newMachine(c, transports.NewCounters(reasons...), late)
+}
+
 // ReadFrames waits until nodes have heard something.
 func (m *Modem) ReadFrames(frames []transports.Frame) (n int, err error) { return m.inbox.take(frames) }
 
@@ -82,9 +95,11 @@ func (m *Modem) protocol(c Config) serial.Protocol {
 			m.m = newMachine(c, counters, m.inbox.put)
 			return m.m
 		},
-		Reasons: []string{transports.ReasonNoAck, transports.ReasonNoRoute, transports.ReasonNotPolled, transports.ReasonNoBuffer, transports.ReasonRadioReset, transports.ReasonNotSent},
+		Reasons: reasons,
 	}
 }
+
+var reasons = []string{transports.ReasonNoAck, transports.ReasonNoRoute, transports.ReasonNotPolled, transports.ReasonNoBuffer, transports.ReasonRadioReset, transports.ReasonNotSent}
 
 // Reset restarts the modem: it forgets what it has, breaks off what it is writing after torn octets, and reports 0x8A.
 func (m *Modem) Reset(torn int) {
@@ -199,6 +214,13 @@ func (m *machine) End() (queued int) {
 	queued = len(m.octets)
 	m.text, m.waiting, m.heard, m.octets, m.messages = nil, nil, nil, nil, nil
 	return queued
+}
+
+// Reset is Modem.Reset.
+func (m *machine) Reset(torn int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reset(torn)
 }
 
 func (m *machine) reset(torn int) {
