@@ -220,6 +220,8 @@ func (r *tracer) do(args string) {
 	switch a[0] {
 	case "connect":
 		err = r.c.Connect(r.now)
+	case "restart":
+		r.c.Restart()
 	case "register":
 		_, err = r.c.Register(r.now, a[1])
 	case "publish":
