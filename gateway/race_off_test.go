@@ -1,0 +1,6 @@
+//go:build !race
+
+package gateway
+
+// raceDetector: everything takes ten times as long.
+const raceDetector = false
