@@ -25,7 +25,7 @@ var complaints = []struct {
 	4:  {"no REGISTER after a reconnect without clean session", []string{"complaint-04-reconnect-registers"}},
 	5:  {"REGISTER is rejected, PUBLISH sent anyway", []string{"complaint-05-register-refused"}},
 	6:  {"wildcard and sleep: only the REGISTER arrives", []string{"complaint-06-wildcard-asleep"}},
-	7:  {"the wake window is not honoured", []string{"complaint-07-pingresp-last", "complaint-07-asleep-in-the-middle", "gateway TestSimulation"}},
+	7:  {"the wake window is not honoured", []string{"complaint-07-pingresp-last", "complaint-07-asleep-in-the-middle", "gateway TestDay"}},
 	8:  {"no flush on CONNECT", []string{"complaint-08-flush-on-connect"}},
 	9:  {"redelivery on each ping", []string{"complaint-09-no-redelivery"}},
 	10: {"keep-alive against sleep", []string{"complaint-10-sleep-timer"}},
@@ -41,7 +41,7 @@ var complaints = []struct {
 	20: {"credentials of each client", []string{"policy-auth", "policy-allow", "restart-auth", "gateway TestAccess", "cmd/midge TestDevicesLogIn"}},
 	21: {"DTLS on real networks: the device is who it proves to be, wherever it is heard", []string{"transports/dtls TestASessionOutlivesItsAddress", "transports/dtls TestOpenSSL", "policy-rebind-same-identity"}},
 	22: {"wills", []string{"complaint-22-will-fires", "complaint-22-will-handshake", "complaint-22-will-retransmission", "gateway TestKeepAliveTolerance"}},
-	23: {"QoS 2", []string{"complaint-23-qos2", "awake-qos2", "gateway TestSimulation"}},
+	23: {"QoS 2", []string{"complaint-23-qos2", "awake-qos2", "gateway TestDay"}},
 	24: {"many clients at once", []string{"gateway TestComplaint24Burst", "connect-refused"}},
 	25: {"retained and predefined", []string{"complaint-25-retained", "predefined-per-link", "gateway TestReconfigure"}},
 }
