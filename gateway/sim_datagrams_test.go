@@ -20,7 +20,6 @@ type path struct {
 
 // pass carries a frame: never, once or twice.
 func (p *path) pass(w *world, arrive func()) {
-	w.count.frames++
 	// Always the same draws, so that what becomes of the n-th frame follows from n.
 	lost, dup, held, hold, damaged := p.rng.Float64(), p.rng.Float64(), p.rng.Float64(), p.rng.Float64(), p.rng.Float64()
 	switch {

@@ -150,6 +150,7 @@ func (d *dev) settle() {
 	for {
 		d.frames = d.c.Output(d.frames[:0])
 		for _, f := range d.frames {
+			d.w.count.frames++
 			if p, err := mqttsn.Decode(f.Data); err == nil {
 				if c, ok := p.(mqttsn.Connect); ok && c.CleanSession {
 					d.sessionEnds()
@@ -221,10 +222,12 @@ func (d *dev) report() {
 	if r.topic == 1 {
 		topic = device.Predefined(predefinedReport)
 	}
-	token, err := d.c.Publish(d.w.now, topic, mqttsn.QoS(qos), false, fmt.Appendf(nil, "u%d.%d 21.5 degrees", d.i, n))
+	payload := fmt.Appendf(nil, "u%d.%d 21.5 degrees", d.i, n)
+	token, err := d.c.Publish(d.w.now, topic, mqttsn.QoS(qos), false, payload)
 	if err != nil {
 		return // it has too much to say already
 	}
+	d.w.published(payload)
 	d.w.count.reports++
 	d.asked[token] = n
 	d.reports = append(d.reports, r)

@@ -130,6 +130,7 @@ func (v *watcher) pull() {
 }
 
 func (v *watcher) take(m *broker.Message) {
+	v.w.arrived(m.Payload)
 	if i, ok := strings.CutPrefix(m.Topic, "will/"); ok {
 		n, _ := strconv.Atoi(i)
 		for len(v.wills) <= n {
@@ -221,12 +222,14 @@ func (c *commander) Wake() {
 }
 
 // command publishes one to a device, if it has a subscription.
-func (c *commander) command(d *dev) {
+func (c *commander) command(d *dev) { c.commandAt(d, len(d.commands)%3) }
+
+func (c *commander) commandAt(d *dev, qos int) {
 	if c.s == nil || len(c.unacked) > 1000 || d.habits.commands < 0 || len(d.subscribed) < len(d.filters()) {
 		return
 	}
 	n := len(d.commands)
-	k := command{qos: uint8(n % 3), topic: uint8(n / 3 % 2)}
+	k := command{qos: uint8(qos), topic: uint8(n / 3 % 2)}
 	d.commands = append(d.commands, k)
 	c.w.count.commands++
 	c.id++
@@ -238,6 +241,7 @@ func (c *commander) command(d *dev) {
 	if k.qos > 0 {
 		c.unacked = append(c.unacked, openCommand{in: in, d: d, n: n, session: d.sessions})
 	}
+	c.w.published(m.Payload)
 	c.s.Publish(c.w.now, []broker.Inbound{in})
 	c.pull()
 	c.w.box.settle()
@@ -294,6 +298,7 @@ func (d *dev) message(e device.Message) {
 }
 
 func (d *dev) commanded(e device.Message) {
+	d.w.arrived(e.Payload)
 	var i, n, topic int
 	if _, err := fmt.Sscanf(e.Topic+" "+string(e.Payload), "cmd/%d/%d c%d.%d on", &i, &topic, &i, &n); err != nil || i != d.i || n >= len(d.commands) ||
 		int(d.commands[n].topic) != topic {

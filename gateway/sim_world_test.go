@@ -28,6 +28,9 @@ type world struct {
 	count  counts
 
 	saboteur int // frames that it has seen
+
+	measured map[string]time.Time // messages on their way, since when; nil = nobody wants to know
+	delays   []time.Duration
 }
 
 // counts tells what the day had in it.
