@@ -71,7 +71,8 @@ type dev struct {
 	subscribed map[string]bool // filters that were confirmed in the present session
 	wanted     map[device.Token]string
 	commands   []command
-	last       [2]int // command that came last, by topic
+	last       [2]int // command at QoS 1 or 2 that came last, by topic
+	lastQoS0   [2]int
 	readFrom   []int  // of reads: the first report that it must get, -1 = not subscribed yet
 	read       []map[int]int
 	readLast   []map[uint8]int

@@ -312,7 +312,13 @@ func (d *dev) commanded(e device.Message) {
 		}
 		return
 	}
-	if e.QoS == 0 && !d.place.air.inOrder() {
+	if e.QoS == 0 {
+		// "… for the same Topic and QoS, in the order that they were received" (MQTT 5 §4.6): what is in memory only may overtake what waits on disk, and
+		// a network of datagrams orders nothing by itself.
+		if d.place.air.inOrder() && n < d.lastQoS0[topic] {
+			d.w.fault(d, "commands of QoS 0 come in order: %d came after %d", n, d.lastQoS0[topic])
+		}
+		d.lastQoS0[topic] = n
 		return
 	}
 	if n < d.last[topic] {
