@@ -73,7 +73,6 @@ func (c *Config) options() ([]dtls.ServerOption, error) {
 	}
 	o := []dtls.ServerOption{
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
-		dtls.WithConnectionIDGenerator(dtls.RandomCIDGenerator(idSize)),
 		dtls.WithLoggerFactory(silent{}),
 	}
 	var suites []dtls.CipherSuiteID

@@ -54,7 +54,6 @@ func Dial(ctx context.Context, c DialConfig) (*Device, error) {
 func (d *Device) take(_ transports.Addr, data []byte) {
 	select {
 	case d.inbox <- arrival{data: bytes.Clone(data)}:
-		d.counters.Received(1, uint64(len(data)))
 	default:
 		d.counters.Count(transports.ReasonQueueFull, 1)
 	}
@@ -69,6 +68,7 @@ func (d *Device) ReadFrames(frames []transports.Frame) (int, error) {
 	if !ok {
 		return 0, transports.ErrClosed
 	}
+	received(d.counters, frames[:n])
 	return n, nil
 }
 

@@ -6,7 +6,9 @@
 //
 // A peer is a DTLS session, not an address: its [transports.Addr] is a random number that it gets with its handshake. With Connection ID (RFC 9146) a session
 // outlives a change of address and any length of sleep: a device behind a NAT goes on from wherever it wakes, without a new handshake. A device
-// that does not offer the extension has to keep its address. A session ends when the peer says so, when the link is closed, or when [Config.Sessions] are there
+// that does not offer the extension has to keep its address. One that has lost its session, but not its address, may shake hands anew from there: the old session stays until
+// the new handshake is complete, since anybody could have sent a ClientHello (RFC 6347 §4.2.8). What a device sends right behind its Finished waits until the handshake is
+// complete on this side too. A session ends when the peer says so, when the link is closed, or when [Config.Sessions] are there
 // and this one was silent for longest. A session does not outlive the process: after a restart a device has to shake hands again, and its client id brings it back to what
 // waits for it.
 //

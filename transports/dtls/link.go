@@ -19,15 +19,17 @@ const ReasonHandshake = "handshake"
 
 // A Link is the gateway's side of DTLS as a transports.Link.
 type Link struct {
-	listener net.Listener
+	socket   *socket
+	options  []dtls.ServerOption
 	mtu      int
 	most     int // sessions
 	counters *transports.Counters
 	inbox    chan arrival
 
-	ctx  context.Context // ends with Close
-	stop context.CancelFunc
-	work sync.WaitGroup
+	ctx     context.Context // ends with Close
+	stop    context.CancelFunc
+	work    sync.WaitGroup // a goroutine for each session
+	reading sync.WaitGroup // the one that reads the socket
 
 	mu       sync.RWMutex
 	sessions map[transports.Addr]*session
@@ -49,11 +51,11 @@ func Listen(c Config) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DTLS address %q: %w", c.Address, err)
 	}
-	listener, err := dtls.ListenWithOptions(network(c.Address), address, o...)
+	conn, err := net.ListenUDP(network(c.Address), address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on DTLS %s: %w", c.Address, err)
 	}
-	l := &Link{listener: listener, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
+	l := &Link{socket: newSocket(conn), options: o, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
 		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
 			transports.ReasonNoGroup, ReasonHandshake)}
 	if l.mtu == 0 {
@@ -63,7 +65,7 @@ func Listen(c Config) (*Link, error) {
 		l.most = sessionsMax
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	l.work.Go(l.accept)
+	l.reading.Go(func() { l.socket.read(l.accept) })
 	return l, nil
 }
 
@@ -79,59 +81,67 @@ func network(address string) string {
 	return "udp6"
 }
 
-// accept takes peers in until the listener is closed.
-func (l *Link) accept() {
-	for {
-		c, err := l.listener.Accept()
-		switch {
-		case l.ctx.Err() != nil:
-			if err == nil {
-				c.Close()
-			}
-			return
-		case err != nil:
-			l.counters.Count(ReasonHandshake, 1)
-			continue
-		}
-		if !l.begin() {
-			l.counters.Count(ReasonHandshake, 1)
-			c.Close()
-			continue
-		}
-		l.work.Go(func() { l.serve(c.(*dtls.Conn)) })
+// accept begins a handshake, if the link is open and there is room for one more.
+func (l *Link) accept(f *flow) bool {
+	if !l.begin() {
+		l.counters.Count(ReasonHandshake, 1)
+		return false
 	}
+	go func() {
+		defer l.work.Done()
+		l.serve(f)
+	}()
+	return true
 }
 
-// begin counts a handshake, if there is room for one more.
+// begin counts a handshake and its goroutine.
 func (l *Link) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shaking >= handshakesMax {
+	if l.shaking >= handshakesMax || l.ctx.Err() != nil {
 		return false
 	}
 	l.shaking++
+	l.work.Add(1)
 	return true
 }
 
 // serve shakes hands with a peer and reads it until its session ends.
-func (l *Link) serve(c *dtls.Conn) {
-	defer c.Close()
-	s, err := l.shake(c)
+func (l *Link) serve(f *flow) {
+	defer f.Close()
+	s, err := l.shake(f)
 	if err != nil {
 		l.counters.Count(ReasonHandshake, 1)
 		return
 	}
 	defer l.forget(s)
-	stop := context.AfterFunc(l.ctx, func() { c.Close() })
-	defer stop()
+	defer s.Close()
+	ended := make(chan struct{})
+	stop := context.AfterFunc(l.ctx, func() {
+		defer close(ended)
+		s.Close()
+	})
+	defer func() {
+		if !stop() {
+			<-ended
+		}
+	}()
+	l.socket.established(f, s.identity)
 	s.read(l.mtu+1, l.take)
 }
 
-func (l *Link) shake(c *dtls.Conn) (s *session, err error) {
+func (l *Link) shake(f *flow) (s *session, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, handshakeTimeout)
 	defer cancel()
-	if err = c.HandshakeContext(ctx); err == nil {
-		s, err = newSession(c)
+	o := append(l.options[:len(l.options):len(l.options)], dtls.WithConnectionIDGenerator(f.connectionID))
+	c, err := dtls.ServerWithOptions(f, f.peer(), o...)
+	if err == nil {
+		if err = c.HandshakeContext(ctx); err == nil {
+			s, err = newSession(c)
+		}
+		if err != nil {
+			c.Close()
+		}
 	}
 	l.mu.Lock()
 	l.shaking--
@@ -174,7 +184,6 @@ func (l *Link) take(from transports.Addr, data []byte) {
 	}
 	select {
 	case l.inbox <- arrival{from, bytes.Clone(data)}:
-		l.counters.Received(1, uint64(len(data)))
 	default:
 		l.counters.Count(transports.ReasonQueueFull, 1)
 	}
@@ -189,6 +198,7 @@ func (l *Link) ReadFrames(frames []transports.Frame) (int, error) {
 	if !ok {
 		return 0, transports.ErrClosed
 	}
+	received(l.counters, frames[:n])
 	return n, nil
 }
 
@@ -251,7 +261,7 @@ func (l *Link) Identity(a transports.Addr) string {
 
 // LocalAddr is the address that the link listens on, with the port that the system chose for port 0.
 func (l *Link) LocalAddr() netip.AddrPort {
-	ap := l.listener.Addr().(*net.UDPAddr).AddrPort()
+	ap := l.socket.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
@@ -266,9 +276,12 @@ func (l *Link) Stats() transports.Stats {
 
 // Close tells every peer that its session has ended, ends ReadFrames and frees the port.
 func (l *Link) Close() error {
+	l.mu.Lock() // nobody begins any more
 	l.stop()
-	err := l.listener.Close()
-	l.work.Wait()
+	l.mu.Unlock()
+	l.work.Wait() // the sessions say that they end
+	err := l.socket.conn.Close()
+	l.reading.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -1,0 +1,134 @@
+package dtls
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+// flowMost is how many octets may wait for a session that does not come to read them.
+const flowMost = 256 << 10
+
+// A flow is the part of a socket that one session sees: a net.PacketConn for pion, which reads it in one goroutine.
+type flow struct {
+	socket *socket
+	id     [idSize]byte   // the Connection ID, if the peer takes it
+	hello  [32]byte       // the random of the ClientHello that it began with
+	from   netip.AddrPort // where that came from
+
+	numbered bool   // under socket.mu: a record came with the Connection ID
+	open     bool   // under socket.mu: the handshake is complete
+	identity string // under socket.mu, when open: the name that the peer has proven
+
+	mu       sync.Mutex
+	arrived  sync.Cond // of mu: there is something to read, or no more
+	queue    []datagram
+	early    []datagram // messages that came before the handshake was complete
+	waiting  int        // octets of both
+	latest   netip.AddrPort
+	addr     *net.UDPAddr // latest
+	deadline time.Time
+	timer    *time.Timer
+	closed   bool
+}
+
+// connectionID is pion's generator of Connection IDs.
+func (f *flow) connectionID() []byte { return f.id[:] }
+
+func (f *flow) peer() net.Addr { return net.UDPAddrFromAddrPort(f.from) }
+
+// put queues a datagram; one too many is dropped. The socket's lock is held.
+func (f *flow) put(r record, b []byte, from netip.AddrPort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	queue := &f.queue
+	if !f.open && r.early() {
+		queue = &f.early
+	}
+	if f.closed || f.waiting+len(b) > flowMost {
+		return
+	}
+	f.waiting += len(b)
+	*queue = append(*queue, f.datagram(b, from))
+	f.arrived.Signal()
+}
+
+// openUp lets what came early be read. The socket's lock is held.
+func (f *flow) openUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = true
+	f.queue, f.early = append(f.queue, f.early...), nil
+	f.arrived.Signal()
+}
+
+// end ends reading.
+func (f *flow) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed, f.queue, f.early = true, nil, nil
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	f.arrived.Broadcast()
+}
+
+// ReadFrom is net.PacketConn's.
+func (f *flow) ReadFrom(b []byte) (int, net.Addr, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		switch {
+		case f.closed:
+			return 0, nil, net.ErrClosed
+		case !f.deadline.IsZero() && !time.Now().Before(f.deadline):
+			return 0, nil, os.ErrDeadlineExceeded
+		case len(f.queue) > 0:
+			d := f.queue[0]
+			f.queue[0] = datagram{}
+			f.waiting -= len(d.data)
+			if f.queue = f.queue[1:]; len(f.queue) == 0 {
+				f.queue = nil // an idle session holds no buffer
+			}
+			return copy(b, d.data), d.from, nil
+		}
+		f.arrived.Wait()
+	}
+}
+
+// WriteTo is net.PacketConn's.
+func (f *flow) WriteTo(b []byte, to net.Addr) (int, error) { return f.socket.conn.WriteTo(b, to) }
+
+// Close is net.PacketConn's; the socket stays.
+func (f *flow) Close() error {
+	f.socket.mu.Lock()
+	f.socket.drop(f)
+	f.socket.mu.Unlock()
+	f.end()
+	return nil
+}
+
+// LocalAddr is net.PacketConn's.
+func (f *flow) LocalAddr() net.Addr { return f.socket.conn.LocalAddr() }
+
+// SetDeadline is net.PacketConn's.
+func (f *flow) SetDeadline(t time.Time) error { return f.SetReadDeadline(t) }
+
+// SetReadDeadline is net.PacketConn's.
+func (f *flow) SetReadDeadline(t time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.timer != nil {
+		f.timer.Stop()
+		f.timer = nil
+	}
+	if f.deadline = t; !t.IsZero() && !f.closed {
+		f.timer = time.AfterFunc(time.Until(t), f.arrived.Broadcast)
+	}
+	return nil
+}
+
+// SetWriteDeadline is net.PacketConn's. A datagram does not wait.
+func (f *flow) SetWriteDeadline(time.Time) error { return nil }
