@@ -21,11 +21,13 @@ var marks = []mark{
 	{"slow-publishers", 1, true, "times the CPU of mosquitto", cpuRatio},
 	{"sn-20", 20, true, "us of CPU per message", ownCPU},
 	{"sn-1000", 20, true, "us of CPU per message", ownCPU},
+	{"sn-asleep", 2048, true, "octets of memory per sleeping device", ownMemory},
 }
 
 func rateRatio(m, b figures) float64 { return divide(m.rate, b.rate) }
 func cpuRatio(m, b figures) float64  { return divide(m.cpu, b.cpu) }
 func ownCPU(m, _ figures) float64    { return m.cpu }
+func ownMemory(m, _ figures) float64 { return m.perConn }
 
 // divide returns 0, which means not measured, when b is 0.
 func divide(a, b float64) float64 {

@@ -58,13 +58,22 @@ func (s *snClients) connect(addr string, n int) error {
 func (s *snClients) sent() int64 { return s.count }
 
 // dialUDP makes a non-blocking socket that is connected to an IPv4 address.
-func dialUDP(to netip.AddrPort) (fd int, err error) {
+func dialUDP(to netip.AddrPort) (fd int, err error) { return dialUDPFrom(nil, to) }
+
+// dialUDPFrom is dialUDP from an address of one's own choice; nil: the kernel's.
+func dialUDPFrom(from *unix.SockaddrInet4, to netip.AddrPort) (fd int, err error) {
 	sa := &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open UDP socket: %w", err)
 	}
-	if err := unix.Connect(fd, sa); err != nil {
+	if from != nil {
+		err = unix.Bind(fd, from)
+	}
+	if err == nil {
+		err = unix.Connect(fd, sa)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("connect UDP socket to %s: %w", to, err)
 	}
@@ -72,7 +81,7 @@ func dialUDP(to netip.AddrPort) (fd int, err error) {
 }
 
 func (c *snClient) handshake() error {
-	if _, err := c.request(appendSNConnect(nil, fmt.Sprintf("sn-%d", c.number)), snConnack); err != nil {
+	if _, err := c.request(appendSNConnect(nil, snClean, fmt.Sprintf("sn-%d", c.number)), snConnack); err != nil {
 		return err
 	}
 	c.msgID = 1

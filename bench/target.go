@@ -18,6 +18,8 @@ type scale struct {
 	slow      int           // slow MQTT publishers
 	snClosed  int           // MQTT-SN clients in closed loop
 	snPaced   int           // slow MQTT-SN clients
+	asleep    int           // sleeping MQTT-SN devices
+	lull      time.Duration // as pause, for them
 	grain     time.Duration // slow senders send at multiples of it, 0 = each alone
 	fanSubs   int           // subscribers of the fan-out
 	publisher int           // publishers of the fan-in, and pairs
@@ -26,7 +28,7 @@ type scale struct {
 // fullScale is what the table of the README means.
 var fullScale = scale{
 	budget: 5 * time.Second, idle: 2000, pause: 3 * time.Second,
-	slow: 100, snClosed: 20, snPaced: 1000, fanSubs: 10, publisher: 4,
+	slow: 100, snClosed: 20, snPaced: 1000, asleep: 100_000, lull: 30 * time.Second, fanSubs: 10, publisher: 4,
 }
 
 // quickScale keeps the sizes and shortens the time.

@@ -78,7 +78,7 @@ func TestSNMessages(t *testing.T) {
 		bytes []byte
 		text  string
 	}{
-		{"CONNECT is clean, protocol 1, an hour", appendSNConnect(nil, "sn-1"), "\x0a\x04\x04\x01\x0e\x10sn-1"},
+		{"CONNECT is clean, protocol 1, an hour", appendSNConnect(nil, snClean, "sn-1"), "\x0a\x04\x04\x01\x0e\x10sn-1"},
 		{"REGISTER has topic id 0 from a client", appendSNRegister(nil, 2, "sn/1"), "\x0a\x0a\x00\x00\x00\x02sn/1"},
 		{"PUBLISH begins with 7 octets of header", appendSNPublish(nil, false, 5, 6, 0, 0)[:7], "\x47\x0c\x20\x00\x05\x00\x06"},
 		{"a repeated PUBLISH has DUP", appendSNPublish(nil, true, 5, 6, 0, 0)[:3], "\x47\x0c\xa0"},

@@ -22,6 +22,7 @@ var works = []work{
 	{"slow-publishers", "QoS 1, 100 publishers of 50 msg/s to 1 subscriber", false, slowPublishers},
 	{"idle-memory", "memory of 2,000 idle MQTT connections", false, idleMemory},
 	{"sn-20", "MQTT-SN QoS 1, 20 clients in closed loop to 1 MQTT subscriber", true, snClosedLoop},
+	{"sn-asleep", "memory of 100,000 sleeping MQTT-SN devices with a subscription each", true, snAsleep},
 	{"sn-1000", "MQTT-SN QoS 1, 1,000 clients of 5 msg/s to 1 MQTT subscriber", true, snPaced},
 }
 
