@@ -54,6 +54,7 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 		return nil, err
 	}
 	n.Add("broker", n.Broker.Run)
+	n.Add("memory", saveMemory)
 	if err := n.guard(cfg); err != nil {
 		n.Close()
 		return nil, err
