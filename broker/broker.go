@@ -143,7 +143,7 @@ func (b *Broker) reopen(now time.Time, by *Session, st *state, cleanStart bool) 
 	} else if st.expiry == 0 && !st.connectionless { // it is there for its will only, and the client is back after a restart
 		ends, st.will = true, nil
 	}
-	if st.overdue(now) {
+	if st.absence.over(now) {
 		b.due(now, by, st) // Run has not come to it yet
 	}
 	if ends && b.sessions[st.id] == st {
@@ -184,7 +184,7 @@ func (b *Broker) attach(now time.Time, s *Session, st *state, o Options, present
 	s.resume()
 	b.connected++
 	b.peak = max(b.peak, b.connected)
-	b.deadlines.set(st, time.Time{})
+	b.deadlines.drop(st)
 	for _, sh := range st.shares {
 		b.feed(now, s, sh.group)
 	}
@@ -242,7 +242,7 @@ func (b *Broker) end(now time.Time, by *Session, st *state) {
 	}
 	b.inflight -= st.window.live
 	b.inflightBytes -= st.window.size
-	b.deadlines.set(st, time.Time{})
+	b.deadlines.drop(st)
 	delete(b.sessions, st.id)
 	// Stale routes and inert holds may still point here. They keep nothing else alive.
 	st.subs, st.inbound, st.acks, st.queue, st.window = topic.Small[*Subscription]{}, nil, ring[answer]{}, ring[queued]{}, window{}

@@ -61,8 +61,8 @@ func (b *Broker) sessionRecord(st *state) store.Session {
 	if st.dur != nil {
 		r.Given = st.dur.given
 	}
-	if st.owner == nil {
-		r.WillAt, r.ExpireAt = b.clock.store(st.willAt), b.clock.store(st.expireAt)
+	if a := st.absence; a != nil {
+		r.WillAt, r.ExpireAt = b.clock.store(a.willAt), b.clock.store(a.expireAt)
 	}
 	if w := st.will; w != nil {
 		r.Will = &store.Will{Message: b.record(w.Message), Delay: int64(w.Delay), Expiry: int64(w.Expiry)}

@@ -9,20 +9,21 @@ import (
 // schedule notes when a session without front end is due: its will, its end, or both. "The Server … publishes the Will
 // Message … when the Will Delay Interval passes or the Session ends, whichever happens first" (MQTT 5 §3.1.3.2.2).
 func (b *Broker) schedule(now time.Time, st *state) {
-	st.willAt, st.expireAt = time.Time{}, time.Time{}
+	a := new(absence)
 	if st.expiry != Never {
-		st.expireAt = now.Add(time.Duration(st.expiry) * time.Second)
+		a.expireAt = now.Add(time.Duration(st.expiry) * time.Second)
 	}
 	if st.will != nil {
-		st.willAt = now.Add(st.will.Delay)
+		a.willAt = now.Add(st.will.Delay)
 	}
+	st.absence = a
 	b.wait(st)
 	b.rewrite(st)
 }
 
 // wait enters when a session without front end is due.
 func (b *Broker) wait(st *state) {
-	b.deadlines.set(st, earlier(st.willAt, st.expireAt))
+	b.deadlines.set(st, earlier(st.absence.willAt, st.absence.expireAt))
 	if b.deadlines.first() == st {
 		select {
 		case b.alarm <- struct{}{}:
@@ -52,33 +53,35 @@ func earlier(a, b time.Time) time.Time {
 func (b *Broker) Expire(now time.Time) (next time.Time) {
 	by := b.hold(Options{})
 	b.mu.Lock()
-	for st := b.deadlines.first(); st != nil && st.overdue(now); st = b.deadlines.first() {
+	for st := b.deadlines.first(); st != nil && st.absence.over(now); st = b.deadlines.first() {
 		b.due(now, by, st)
 	}
 	if st := b.deadlines.first(); st != nil {
-		next = st.deadline
+		next = st.absence.deadline
 	}
 	b.unlock()
 	by.wake()
 	return next
 }
 
-func (st *state) overdue(now time.Time) bool {
-	return !st.deadline.IsZero() && !now.Before(st.deadline)
+// over reports whether something is due.
+func (a *absence) over(now time.Time) bool {
+	return a != nil && !a.deadline.IsZero() && !now.Before(a.deadline)
 }
 
 func (b *Broker) due(now time.Time, by *Session, st *state) {
-	if !st.expireAt.IsZero() && !now.Before(st.expireAt) {
+	a := st.absence
+	if !a.expireAt.IsZero() && !now.Before(a.expireAt) {
 		b.expired++
 		b.end(now, by, st)
 		return
 	}
 	if w := st.will; w != nil {
-		st.will, st.willAt = nil, time.Time{}
+		st.will, a.willAt = nil, time.Time{}
 		b.publishWill(now, by, st, w)
 		b.rewrite(st)
 	}
-	b.deadlines.set(st, st.expireAt)
+	b.deadlines.set(st, a.expireAt)
 }
 
 func (b *Broker) publishWill(now time.Time, by *Session, st *state, w *Will) {
@@ -140,17 +143,26 @@ func (d *deadlines) first() *state {
 	return (*d)[0]
 }
 
-// set moves, adds or (zero time) removes a session's deadline.
+// set moves, adds or (zero time) removes the deadline of a session without front end.
 func (d *deadlines) set(st *state, at time.Time) {
-	waits := !st.deadline.IsZero()
-	st.deadline = at
+	a := st.absence
+	waits := !a.deadline.IsZero()
+	a.deadline = at
 	switch {
 	case waits && at.IsZero():
-		heap.Remove(d, st.deadlineI)
+		heap.Remove(d, a.place)
 	case waits:
-		heap.Fix(d, st.deadlineI)
+		heap.Fix(d, a.place)
 	case !at.IsZero():
 		heap.Push(d, st)
+	}
+}
+
+// drop ends a session's absence, if it is away.
+func (d *deadlines) drop(st *state) {
+	if st.absence != nil {
+		d.set(st, time.Time{})
+		st.absence = nil
 	}
 }
 
@@ -158,18 +170,18 @@ func (d *deadlines) set(st *state, at time.Time) {
 func (d deadlines) Len() int { return len(d) }
 
 // Less reports whether i is due before j.
-func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+func (d deadlines) Less(i, j int) bool { return d[i].absence.deadline.Before(d[j].absence.deadline) }
 
 // Swap exchanges two entries.
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
-	d[i].deadlineI, d[j].deadlineI = i, j
+	d[i].absence.place, d[j].absence.place = i, j
 }
 
 // Push appends a *state.
 func (d *deadlines) Push(x any) {
 	st := x.(*state)
-	st.deadlineI = len(*d)
+	st.absence.place = len(*d)
 	*d = append(*d, st)
 }
 

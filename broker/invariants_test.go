@@ -19,7 +19,7 @@ func (b *Broker) check(t testing.TB, after string) {
 		if st.owner != nil {
 			connected++
 			want(t, after, st.owner.st == st, "the owner of session %q holds that session", id)
-			want(t, after, st.deadline.IsZero(), "a connected session waits for no deadline: %q", id)
+			want(t, after, st.absence == nil, "a connected session waits for no deadline: %q", id)
 		}
 		inflight += st.window.live
 		inflightBytes += st.window.size
@@ -29,9 +29,9 @@ func (b *Broker) check(t testing.TB, after string) {
 		storedBytes += st.dur.storedBytes()
 		subs += st.subs.Len() - len(st.shares)
 		shared += len(st.shares)
-		if !st.deadline.IsZero() {
+		if st.absence != nil && !st.absence.deadline.IsZero() {
 			waiting++
-			want(t, after, b.deadlines[st.deadlineI] == st, "session %q knows its place among the deadlines", id)
+			want(t, after, b.deadlines[st.absence.place] == st, "session %q knows its place among the deadlines", id)
 		}
 	}
 	for filter, g := range b.groups {

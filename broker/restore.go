@@ -76,12 +76,13 @@ func (r *restorer) session(rec store.Session) error {
 		st.will = &Will{Message: b.message(&w.Message), Delay: time.Duration(w.Delay), Expiry: time.Duration(w.Expiry)}
 	}
 	if rec.Connected {
-		r.lost(st)
+		st.absence = r.lost(st)
 	} else {
-		st.willAt, st.expireAt = b.clock.time(rec.WillAt), b.clock.time(rec.ExpireAt)
+		a := &absence{willAt: b.clock.time(rec.WillAt), expireAt: b.clock.time(rec.ExpireAt)}
 		if st.expiry != rec.Expiry {
-			st.expireAt = earlier(st.expireAt, r.now.Add(time.Duration(st.expiry)*time.Second))
+			a.expireAt = earlier(a.expireAt, r.now.Add(time.Duration(st.expiry)*time.Second))
 		}
+		st.absence = a
 	}
 	b.sessions[st.id] = st
 	r.sessions[st.num] = st
@@ -91,24 +92,26 @@ func (r *restorer) session(rec store.Session) error {
 }
 
 // lost says when the will and the end of a session are due whose client was connected when the process ended.
-func (r *restorer) lost(st *state) {
+func (r *restorer) lost(st *state) *absence {
+	a := new(absence)
 	after := func(seconds uint32, least time.Duration) time.Time {
 		return r.now.Add(max(time.Duration(seconds)*time.Second, least))
 	}
 	switch {
 	case st.expiry == Never:
 	case st.connectionless:
-		st.expireAt = after(st.expiry, orphanGrace)
+		a.expireAt = after(st.expiry, orphanGrace)
 	default:
-		st.expireAt = after(st.expiry, restartGrace)
+		a.expireAt = after(st.expiry, restartGrace)
 	}
 	switch {
 	case st.will == nil:
 	case st.connectionless:
-		st.willAt = r.now.Add(max(st.will.Delay, orphanGrace))
+		a.willAt = r.now.Add(max(st.will.Delay, orphanGrace))
 	default:
-		st.willAt = r.now.Add(max(st.will.Delay, restartGrace))
+		a.willAt = r.now.Add(max(st.will.Delay, restartGrace))
 	}
+	return a
 }
 
 func (r *restorer) subscription(num uint32, s store.Subscription) error {

@@ -27,7 +27,7 @@ type Session struct {
 	resting        bool      // see Rest
 
 	wakes     *Wakes // to wake when the running verb has released the lock, or when the front end says so
-	own       Wakes  // unless the front end has one
+	alone     bool   // nobody else flushes wakes
 	lastRoute *route // of the topic it published last
 }
 
@@ -66,10 +66,15 @@ type state struct {
 
 	room chan struct{} // closed when the queue is no longer busy; nil while nobody waits
 
-	deadline  time.Time // zero: none
-	deadlineI int       // place in the heap
-	willAt    time.Time // after a loss: when the will is due; zero: none
-	expireAt  time.Time // after a close: when the session ends; zero: never
+	absence *absence // nil while a front end has it
+}
+
+// absence is what a session waits for whose client has gone.
+type absence struct {
+	willAt   time.Time // after a loss: when the will is due; zero: none
+	expireAt time.Time // when the session ends; zero: never
+	deadline time.Time // the earlier of them that is still due
+	place    int       // in the heap, if there is a deadline
 }
 
 // queued is one session's copy of a message.
@@ -105,7 +110,7 @@ func (q *queued) seq() uint64 {
 func (b *Broker) hold(o Options) *Session {
 	s := &Session{b: b, waker: o.Waker, wakes: o.Wakes}
 	if s.wakes == nil {
-		s.wakes = &s.own
+		s.wakes, s.alone = new(Wakes), true
 	}
 	return s
 }
@@ -140,8 +145,8 @@ func (s *Session) unlock() {
 }
 
 func (s *Session) wake() {
-	if s.wakes == &s.own {
-		s.own.Flush()
+	if s.alone {
+		s.wakes.Flush()
 	}
 }
 
