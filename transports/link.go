@@ -75,13 +75,14 @@ type Link interface {
 	Close() error
 }
 
-// An Identifier is a Link that knows its peers by more than their addresses.
+// An Identifier is a Link that knows its peers by more than their addresses. Radios and serial lines are none: an address there is what the sender says it is.
 type Identifier interface {
 	// Identity is the name that a peer has proven to be its own, "" when it has not.
 	Identity(Addr) string
 }
 
-// A Hoster is a Link on which a device may change a part of its address and keep the rest, as the port behind a NAT.
+// A Hoster is a Link on which a device may change a part of its address and keep the rest, as the port behind a NAT. The addresses of radios have no such parts: another
+// address is another radio.
 type Hoster interface {
 	// Host is what of an address stays, "" = nothing that is known. It proves nothing.
 	Host(Addr) string

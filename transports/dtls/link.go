@@ -17,6 +17,9 @@ import (
 // ReasonHandshake counts handshakes that failed or found too many others under way: a key of Stats.Errors.
 const ReasonHandshake = "handshake"
 
+// ReasonSession counts records of sessions that are not here, which is what devices send after a restart until they shake hands anew: a key of Stats.Errors.
+const ReasonSession = "unknown_session"
+
 // A Link is the gateway's side of DTLS as a transports.Link.
 type Link struct {
 	socket   *socket
@@ -55,9 +58,10 @@ func Listen(c Config) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on DTLS %s: %w", c.Address, err)
 	}
-	l := &Link{socket: newSocket(conn), options: o, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
+	l := &Link{options: o, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
 		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
-			transports.ReasonNoGroup, ReasonHandshake)}
+			transports.ReasonNoGroup, ReasonHandshake, ReasonSession)}
+	l.socket = newSocket(conn, func() { l.counters.Count(ReasonSession, 1) })
 	if l.mtu == 0 {
 		l.mtu = mtuMax
 	}

@@ -17,7 +17,8 @@ import (
 // MUST abandon the previous association" (RFC 6347 §4.2.8). A session with a Connection ID may be that of another device, whose address changed: it stays, unless both have
 // proven the same name.
 type socket struct {
-	conn *net.UDPConn
+	conn  *net.UDPConn
+	stray func() // is called for each record of no session that is here
 
 	mu     sync.Mutex
 	ids    map[[idSize]byte]*flow
@@ -25,8 +26,8 @@ type socket struct {
 	rising map[netip.AddrPort]*flow // handshakes from addresses that have a session
 }
 
-func newSocket(conn *net.UDPConn) *socket {
-	return &socket{conn: conn, ids: make(map[[idSize]byte]*flow), peers: make(map[netip.AddrPort]*flow), rising: make(map[netip.AddrPort]*flow)}
+func newSocket(conn *net.UDPConn, stray func()) *socket {
+	return &socket{conn: conn, stray: stray, ids: make(map[[idSize]byte]*flow), peers: make(map[netip.AddrPort]*flow), rising: make(map[netip.AddrPort]*flow)}
 }
 
 // read gives each datagram to its flow until the socket is closed. begin is asked about each new flow, and runs it if it may be.
@@ -54,6 +55,8 @@ func (s *socket) route(b []byte, from netip.AddrPort, begin func(*flow) bool) {
 		if f := s.ids[r.id]; f != nil {
 			f.numbered = true
 			f.put(r, b, from)
+		} else {
+			s.stray() // and nothing is said to its sender: what is not protected by a session's keys must not end it
 		}
 		return
 	}
@@ -71,6 +74,8 @@ func (s *socket) route(b []byte, from netip.AddrPort, begin func(*flow) bool) {
 		if f != nil {
 			f.put(r, b, from)
 		}
+	default:
+		s.stray()
 	}
 }
 

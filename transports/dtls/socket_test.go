@@ -66,7 +66,7 @@ func TestMessagesBehindTheHandshake(t *testing.T) {
 		{"with Connection ID as well", [][]byte{of(recordConnectionID, 1, 60), of(recordConnectionID, 1, 61), of(recordConnectionID, 1, 41)}, []int{2, 0, 1}, 1},
 		{"a Finished of any cipher suite does not wait", [][]byte{of(recordConnectionID, 1, 41), of(recordConnectionID, 1, 49), of(recordConnectionID, 1, 80)}, []int{0, 1, 2}, 3},
 	} {
-		s := newSocket(nil)
+		s := newSocket(nil, func() {})
 		f := &flow{socket: s}
 		f.arrived.L = &f.mu
 		for _, b := range test.datagrams {
@@ -147,7 +147,7 @@ func TestWhoLeavesWhenAnAddressIsTakenOver(t *testing.T) {
 		{"the same device has begun anew", true, "a", "a", true},
 		{"of two that have proven nothing it is not known", true, "", "", false},
 	} {
-		s := newSocket(nil)
+		s := newSocket(nil, func() {})
 		hello := func(random byte) {
 			b := append([]byte{recordHandshake, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, clientHello}, bytes.Repeat([]byte{random}, 59)...)
 			s.route(b, from, func(*flow) bool { return true })
@@ -165,5 +165,18 @@ func TestWhoLeavesWhenAnAddressIsTakenOver(t *testing.T) {
 		if s.peers[from] != young || s.rising[from] != nil || old.closed != test.leaves || (s.ids[old.id] == nil) != test.leaves {
 			t.Errorf("%s: old one over %v, want %v", test.sentence, old.closed, test.leaves)
 		}
+	}
+}
+
+// TestRecordsOfALostSession: after a restart devices go on with sessions that the gateway does not have.
+func TestRecordsOfALostSession(t *testing.T) {
+	strays := 0
+	s := newSocket(nil, func() { strays++ })
+	begun := false
+	for _, kind := range []byte{recordConnectionID, recordApplicationData, 21} {
+		s.route(append([]byte{kind, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 9}, make([]byte, 40)...), netip.MustParseAddrPort("127.0.0.1:1"), func(*flow) bool { begun = true; return true })
+	}
+	if strays != 3 || begun {
+		t.Errorf("each is counted, and none begins anything: %d counted, begun %v", strays, begun)
 	}
 }
