@@ -62,6 +62,7 @@ type client struct {
 	takenUp   bool  // after a restart, session and all
 	resent    bool  // takenUp: the delivery that may have been open then has been sent again
 	pinged    bool  // PINGREQ waits for its PINGRESP
+	queued    bool  // in link.turns
 	woken     atomic.Bool
 
 	rssi int8 // of the last frame that told: dBm, 0 = none did

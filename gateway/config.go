@@ -72,6 +72,8 @@ type LinkConfig struct {
 	Probe         bool     // ask a client with PINGREQ, RetryCount times (at least once), before it counts as lost
 	EmptyClientID bool     // give a CONNECT without a client id one that is made from its address; default: refuse it
 
+	Airtime Airtime // how much the link may send; default: without limit
+
 	// Whom the link serves; empty: everyone. Clients are patterns of client ids with '*' and '?'. Addresses are IP addresses, networks in CIDR form, or such patterns of addresses
 	// as the link formats them, with "/" and the node id in hexadecimal behind a forwarder. Others hear CONNACK if they say CONNECT and nothing otherwise.
 	AllowClients   []string

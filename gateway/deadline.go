@@ -92,6 +92,7 @@ func (l *link) Advance(now time.Time) {
 		l.advertise()
 	}
 	l.endLogins()
+	l.breathe()
 	for len(l.deadlines) > 0 && l.deadlines[0].due <= l.t {
 		c := l.deadlines[0]
 		l.expire(c)
@@ -145,5 +146,6 @@ func (l *link) Deadline() (at time.Time, ok bool) {
 	if len(l.awaited) > 0 {
 		first = min(first, l.awaited[0].until)
 	}
+	first = min(first, l.roomAt())
 	return l.sp.time(first), first != never
 }

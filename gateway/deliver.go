@@ -26,6 +26,7 @@ type exchange struct {
 	plain     bool // the client does not understand DUP
 	corrected bool // the client has called the topic id invalid once
 	parked    bool // out of tries, or the client sleeps: go on when it is heard
+	delayed   bool // there was no room for it on the air: it goes when the client has its turn
 	held      bool // parked until CONNACK is out, or its topic id is safe
 	tries     uint8
 	doubts    uint8 // refusals since plain that were not believed
@@ -36,7 +37,7 @@ type exchange struct {
 	waitUntil instant // the client said «congestion»
 }
 
-func (x *exchange) park() { x.parked, x.retryAt = true, 0 }
+func (x *exchange) park() { x.parked, x.delayed, x.retryAt = true, false, 0 }
 
 func (x *exchange) hold() {
 	x.park()
@@ -62,6 +63,9 @@ func (l *link) pump(c *client) {
 			return
 		}
 		if c.x != nil || !c.receives || !c.listens() {
+			return
+		}
+		if !l.slot(c) {
 			return
 		}
 		n, err := c.s.Next(l.now, l.one[:])
@@ -153,7 +157,7 @@ func (l *link) deliver(c *client, out *broker.Outbound) {
 	}
 	c.out++
 	l.transmit(c, x)
-	if x.phase == registering || out.QoS > 0 || x.held {
+	if x.phase == registering || out.QoS > 0 || x.held || x.delayed {
 		c.x = x
 		l.schedule(c)
 	}
@@ -249,6 +253,11 @@ func (l *link) transmit(c *client, x *exchange) {
 		x.park()
 		return
 	}
+	if !l.slot(c) {
+		x.parked, x.delayed, x.retryAt = false, true, 0
+		return
+	}
+	x.delayed, l.serving = false, nil
 	switch x.phase {
 	case registering:
 		if x.regID == 0 {

@@ -52,6 +52,11 @@ type link struct {
 	refusals     bucket  // DISCONNECT to unknown senders
 	replies      bucket  // GWINFO
 
+	air     budget
+	control control   // of what there was no room for on the air
+	turns   []*client // something waits for them and there was no room, in the order in which they have their turn
+	serving *client   // whose turn it is
+
 	anonymous *broker.Session // the publisher of QoS −1, opened when first needed
 	busy      <-chan struct{} // a receiver of what was published falls behind
 
@@ -82,6 +87,7 @@ func newLink(sp *space, name string, cfg LinkConfig, mtu int, format func(transp
 }
 
 func (l *link) configure(cfg LinkConfig) {
+	l.air.configure(cfg.Airtime)
 	l.cfg, l.allow = cfg.withDefaults(l.mtu), newAllowed(cfg.AllowClients, cfg.AllowAddresses)
 }
 
@@ -318,6 +324,7 @@ func (l *link) stop(now time.Time) {
 			c.x.park()
 		}
 	}
+	l.silence()
 	l.frames()
 	if l.anonymous != nil {
 		l.anonymous.Close(l.now, broker.Closing{})
@@ -331,6 +338,7 @@ func (l *link) stop(now time.Time) {
 func (l *link) inherit(now time.Time, old *link) {
 	l.enter(now)
 	l.counters, l.peers, l.deadlines, l.live, l.ready, l.taps = old.counters, old.peers, old.deadlines, old.live, old.ready, old.taps
+	l.air.busy, l.air.spent = old.air.busy, old.air.spent
 	for _, id := range slices.Sorted(maps.Keys(l.sp.clients)) {
 		c := l.sp.clients[id]
 		if !c.link.CompareAndSwap(old, l) || !c.connected() {

@@ -45,8 +45,9 @@ func (l *link) open(to *peer) (start int) {
 }
 
 func (l *link) close(to *peer, t mqttsn.Type, start int) {
-	l.counters.out[t]++
-	l.sends = append(l.sends, sending{addr: to.addr, start: start, end: len(l.buf)})
+	if l.depart(sending{addr: to.addr, start: start, end: len(l.buf)}, to) {
+		l.counters.out[t]++
+	}
 }
 
 // sendAll appends p for everyone in reach. radius is in hops, 0 = the whole network.
@@ -56,8 +57,9 @@ func (l *link) sendAll(radius uint8, p mqttsn.Packet) {
 	}
 	start := len(l.buf)
 	l.buf = p.Append(l.buf)
-	l.counters.out[p.Type()]++
-	l.sends = append(l.sends, sending{start: start, end: len(l.buf), broadcast: true, radius: radius})
+	if l.depart(sending{start: start, end: len(l.buf), broadcast: true, radius: radius}, nil) {
+		l.counters.out[p.Type()]++
+	}
 }
 
 // frames returns what is to be sent, in order, and forgets it. The frames hold until the next input.

@@ -95,7 +95,7 @@ func (l *link) ping(c *client, from peer, p mqttsn.Pingreq) *client {
 // justSent reports whether what is open was sent so lately that its answer is still to be expected. A PINGREQ that is repeated then, by the device's own T_retry or by
 // the radio, does not mean that it was lost, and a device with one buffer would be sent it twice at once.
 func (l *link) justSent(x *exchange) bool {
-	return !x.parked && l.t < x.retryAt-instant(l.cfg.RetryInterval)*3/4
+	return x.delayed || !x.parked && l.t < x.retryAt-instant(l.cfg.RetryInterval)*3/4
 }
 
 // rebind finds the client that pings from an address that is not its own. Only one that sleeps may have moved, or one whose link is not served any

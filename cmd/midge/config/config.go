@@ -112,6 +112,10 @@ type Link struct {
 	Network string `toml:"network"` // xbee: one of Networks
 	Radius  int    `toml:"radius"`  // xbee: hops of a broadcast that says nothing of its own; 0 = the whole network
 
+	BitRate       int     `toml:"bit_rate"`       // bits a second of the medium; 0 = without limit, serial and xbee: by the baud
+	DutyCycle     float64 `toml:"duty_cycle"`     // percent of an hour that may be sent; 100 = all of it
+	FrameOverhead int     `toml:"frame_overhead"` // octets that the medium adds to each message
+
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
 	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device is left alone until it is heard; 0 = none
@@ -213,6 +217,7 @@ func (l *Link) setDefaults() {
 	l.RetryCount = 4
 	l.IdleLimit = Duration{24 * time.Hour}
 	l.GwInfo = "both"
+	l.DutyCycle = 100
 }
 
 // setDefaults gives every [[gateway.predefined]] what it does not say.

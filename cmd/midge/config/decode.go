@@ -110,8 +110,21 @@ func (d decoder) value(path, name string, value any, into reflect.Value) {
 		} else {
 			d.wrongType(path, name, "true or false", value)
 		}
+	case reflect.Float64:
+		d.number(path, name, value, into)
 	default:
 		d.integer(path, name, value, into)
+	}
+}
+
+func (d decoder) number(path, name string, value any, into reflect.Value) {
+	switch n := value.(type) {
+	case int64:
+		into.SetFloat(float64(n))
+	case float64:
+		into.SetFloat(n)
+	default:
+		d.wrongType(path, name, "a number", value)
 	}
 }
 

@@ -66,6 +66,9 @@ func reachedBy(address string) string {
 
 func (p printer) link(l Link, who string) {
 	retries := fmt.Sprintf("repeats %d times, every %s", l.RetryCount, l.RetryInterval)
+	if l.DutyCycle < 100 {
+		retries += fmt.Sprintf("; sends %v %% of the time", l.DutyCycle)
+	}
 	switch l.Type {
 	case "serial":
 		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Speed(), l.Framing), who+"; "+retries)

@@ -19,6 +19,7 @@ func (v checker) links() {
 		v.span(at+".retry_interval", l.RetryInterval, 100*time.Millisecond, time.Hour)
 		v.number(at+".retry_count", l.RetryCount, 0, 100)
 		v.devices(at, l)
+		v.airtime(at, l)
 		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.oneOf(at+".type", l.Type, LinkTypes) {
 			continue
 		}

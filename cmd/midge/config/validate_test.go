@@ -152,6 +152,15 @@ func TestValidation(t *testing.T) {
 			`config.toml:8: [link] allow_clients: "" matches nothing; write for example "valve-*"`,
 			`config.toml:9: [link] allow_addresses: "10.0.0.0/8 " matches nothing; write for example "192.0.2.0/24"`,
 			`config.toml:10: [link] auth = true lets no device in without a password; write a password_file into [auth]`}},
+		{"airtime", udp + "address = \"127.0.0.1:1\"\nbit_rate = 10\nduty_cycle = 0\nframe_overhead = -1", []string{
+			`config.toml:5: [link] bit_rate = 10 is out of range; it goes from 50 to 1000000000`,
+			`config.toml:6: [link] duty_cycle = 0 must be from 0.01 to 100: percent of an hour that may be sent`,
+			`config.toml:7: [link] frame_overhead = -1 is out of range; it goes from 0 to 1000`}},
+		{"airtime without a rate", udp + "address = \"127.0.0.1:1\"\nduty_cycle = 0.1", []string{
+			`config.toml:5: [link] duty_cycle needs to know how fast the radio is; write for example bit_rate = 250000`}},
+		{"airtime of a port", "[[link]]\nname = \"a\"\ntype = \"serial\"\ndevice = \"d\"\nduty_cycle = 0.1\nframe_overhead = 12", nil},
+		{"airtime in words", "[[link]]\nname = \"a\"\ntype = \"serial\"\ndevice = \"d\"\nduty_cycle = \"1%\"", []string{
+			`config.toml:5: [link] duty_cycle must be a number, not the text "1%"`}},
 		{"a link with log-ins is open at QoS -1", "[auth]\npassword_file = \"p\"\n" + udp + "address = \":1\"\nauth = true", []string{
 			`config.toml:6: [link] address = ":1" lets every device that reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:1"`}},
 		{"a link with log-ins is not", "[auth]\npassword_file = \"p\"\n[gateway]\nqos_minus_one = false\n" + udp + "address = \":1\"\nauth = true", nil},
