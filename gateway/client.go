@@ -71,12 +71,14 @@ type client struct {
 	keepAlive uint16 // seconds
 	sleep     uint16 // seconds
 	lastReg   uint16 // MsgId of the last REGISTER
+	own       uint16 // MsgId of a PUBLISH of its, whose answer goes before deliveries until ownUntil; 0 = none
 	doubts    uint32 // how often what it knows of its topic ids came into doubt: CONNECT does that
 	place     int32  // in link.deadlines, -1 = not there
 
 	due        instant // when deadlines looks at it; not later than its next deadline
 	heard      instant
 	awakeUntil instant
+	ownUntil   instant
 	mark       broker.Mark // Awake: what waited at PINGREQ lies before it
 
 	noted uint64   // hash of its note, as far as it has one: see keep
@@ -140,6 +142,24 @@ func (c *client) awaits(msgID uint16) bool {
 		}
 	}
 	return false
+}
+
+// ownWait is how long deliveries to a client wait for the answer to its own PUBLISH: longer than a commit takes, shorter than anybody notices.
+const ownWait = instant(100 * time.Millisecond)
+
+// answerFirst lets deliveries wait for the answer to a PUBLISH of its, which may have to become safe first. There are devices that take the next packet for that answer, whatever
+// it is: their own message, if they subscribe to it, would come before. While one is waited for, another does not prolong that.
+func (c *client) answerFirst(now instant, msgID uint16) {
+	if c.own == 0 && c.receives {
+		c.own, c.ownUntil = msgID, now+ownWait
+	}
+}
+
+// answered notes that the answer to a PUBLISH of its goes out.
+func (c *client) answered(msgID uint16) {
+	if c.own == msgID {
+		c.own = 0
+	}
 }
 
 // recall returns and forgets the topic id of a publish.

@@ -112,7 +112,7 @@ func (l *link) acquire(c *client, clean bool, user string) error {
 			return nil
 		}
 		c.s.SetWill(nil) // it is not lost; an error means that the session is another's already
-		c.s, c.x, c.unanswered = nil, nil, nil
+		c.s, c.x, c.unanswered, c.own = nil, nil, nil, 0
 		l.live--
 	}
 	present, err := l.sp.open(l.now, c, clean, clean)

@@ -61,6 +61,9 @@ func (l *link) next(c *client) instant {
 	if c.state == Awake {
 		at = min(at, c.awakeUntil)
 	}
+	if c.own != 0 {
+		at = min(at, c.ownUntil)
+	}
 	return at
 }
 
@@ -120,6 +123,10 @@ func (l *link) expire(c *client) {
 	}
 	if x := c.x; x != nil && x.retryAt != 0 && l.t >= x.retryAt {
 		l.retransmit(c)
+	}
+	if c.own != 0 && l.t >= c.ownUntil {
+		c.own = 0
+		l.pump(c)
 	}
 	if c.state == Awake && l.t >= c.awakeUntil {
 		l.fallAsleep(c) // it stopped answering, or what it waits for does not become safe

@@ -62,7 +62,7 @@ func (l *link) pump(c *client) {
 			l.resume(c)
 			return
 		}
-		if c.x != nil || !c.receives || !c.listens() {
+		if c.x != nil || c.own != 0 || !c.receives || !c.listens() {
 			return
 		}
 		if !l.slot(c) {
@@ -103,6 +103,7 @@ func (l *link) answer(c *client) bool {
 func (l *link) put(c *client, out *broker.Outbound) {
 	switch out.Kind {
 	case broker.Puback:
+		c.answered(out.ID)
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: c.recall(out.ID), MsgID: out.ID, Code: codeOf(out.Reason)})
 	case broker.Pubrec:
 		l.putPubrec(c, out)
@@ -120,6 +121,7 @@ func (l *link) put(c *client, out *broker.Outbound) {
 // putPubrec sends PUBREC, or PUBACK for a refusal: PUBREC has no return code.
 func (l *link) putPubrec(c *client, out *broker.Outbound) {
 	topicID := c.recall(out.ID)
+	c.answered(out.ID)
 	if out.Reason.Failed() {
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: topicID, MsgID: out.ID, Code: codeOf(out.Reason)})
 		return

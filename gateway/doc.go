@@ -103,6 +103,8 @@
 //   - SUBACK carries the predefined id for a predefined topic, 0 for a short one or a filter with wildcards. Type 00 with two octets is a name. Wildcards
 //     in a short name: code 2; no valid filter: code 3. UNSUBACK always. SUBSCRIBE with DUP does not send retained messages a second time.
 //
+//   - What waits for a client that has published waits for its PUBACK or PUBREC, 100 ms at most: there are devices that take the next packet for that.
+//
 //   - A PUBLISH at QoS 1 that is repeated with DUP before its PUBACK is safe is not a second message.
 //
 //   - After a restart only the first delivery can be a repetition, and only it carries DUP. A PUBREC that comes before it is dropped: the device answers

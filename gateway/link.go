@@ -291,7 +291,7 @@ func (l *link) over(c *client, s State) {
 		l.live--
 	}
 	l.promptOver(c)
-	c.s, c.state, c.x, c.unanswered, c.pinged, c.receives = nil, s, nil, nil, false, false
+	c.s, c.state, c.x, c.unanswered, c.own, c.pinged, c.receives = nil, s, nil, nil, 0, false, false
 	c.owed()
 	l.unschedule(c)
 	l.sp.back(c)

@@ -58,6 +58,7 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 	c.lastValue = append(c.lastValue[:0], p.Data[:min(len(p.Data), lastValueMax)]...)
 	if p.QoS > mqttsn.AtMostOnce {
 		c.remember(p.MsgID, p.TopicID)
+		c.answerFirst(l.t, p.MsgID)
 	}
 	l.in[0] = broker.Inbound{ID: p.MsgID, Message: newMessage(name, p)}
 	busy, err := c.s.Publish(l.now, l.in[:])
@@ -70,6 +71,9 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 		l.busy = busy
 	}
 	l.pump(c)
+	if c.own != 0 {
+		l.schedule(c)
+	}
 }
 
 // topicOf returns the topic name that PUBLISH means; ok is false when the id is not known or the short name is no topic name.

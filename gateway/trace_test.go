@@ -43,7 +43,7 @@ var update = flag.Bool("update", false, "rewrite the golden traces in testdata")
 //	crash, restart               the process dies, or ends in order, and starts again with what the store has; the links that it then serves may follow
 //
 // A trace whose name begins with "restart" needs a store; config commit=1s is for how long it collects before it commits. The others are played on a
-// broker with a store and on one without, and must not show which; but for those of ownFirst.
+// broker with a store and on one without, and must not show which.
 func TestTraces(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.trace")
 	if len(files) == 0 {
@@ -54,14 +54,9 @@ func TestTraces(t *testing.T) {
 		if !strings.HasPrefix(name, "restart") {
 			t.Run(name, func(t *testing.T) { playTrace(t, path, false) })
 		}
-		if !ownFirst[name] {
-			t.Run(name+"/store", func(t *testing.T) { playTrace(t, path, true) })
-		}
+		t.Run(name+"/store", func(t *testing.T) { playTrace(t, path, true) })
 	}
 }
-
-// ownFirst are traces in which a device gets a message of its own at QoS 1. With a store that comes before PUBACK, which waits for it to be safe.
-var ownFirst = map[string]bool{"complaint-02-links": true, "complaint-04-reconnect-registers": true, "self": true}
 
 func playTrace(t *testing.T, path string, durable bool) {
 	want, err := os.ReadFile(path)
