@@ -13,10 +13,13 @@ type Config struct {
 	AdvertiseInterval time.Duration // T_ADV, whole seconds up to 65,535; 0 = never advertise
 	QoSMinusOne       bool          // take PUBLISH at QoS −1 from anyone
 	InlineTopics      bool          // with QoSMinusOne: also the extension that carries the topic name before the data
-	RefuseLater       bool          // tell devices that may not connect «later» (code 1) instead of «never» (code 3)
-	Predefined        []Predefined
-	SessionExpiry     uint32 // seconds that a CleanSession=0 session outlives its client; 0 means for ever
-	Limits            Limits
+	// Advertised, if not nil, says whether the gateway may be found now, by ADVERTISE and in answer to a search: for gateways that are no use to devices while
+	// their upstream is away. It is called with the gateway's lock held and must not wait.
+	Advertised    func() bool
+	RefuseLater   bool // tell devices that may not connect «later» (code 1) instead of «never» (code 3)
+	Predefined    []Predefined
+	SessionExpiry uint32 // seconds that a CleanSession=0 session outlives its client; 0 means for ever
+	Limits        Limits
 	// Access says what a client of this id may do, and user, who is behind it as its log-in or its link proves, "" for nobody known; the id of what is published at
 	// QoS −1 is "$sn/" and the link's name. nil lets all do everything.
 	Access func(user, clientID string) broker.Access
@@ -63,6 +66,7 @@ type LinkConfig struct {
 	RetryInterval time.Duration // T_retry; default 10 s. Radios with slow round trips need more.
 	RetryCount    int           // N_retry, repeats after the first sending; default 4, negative = none
 	MTU           int           // longest message in octets towards a device; default and upper bound: what the link carries
+	MaxQoS        int           // the highest QoS that is granted, and taken; default 2, negative = 0
 	IdleLimit     time.Duration // silence after which a client that asked for no keep-alive counts as lost; default 24 h
 	Clients       int           // clients connected at once; default 100,000; further ones are told «congestion»
 
@@ -90,7 +94,9 @@ func (c LinkConfig) withDefaults(mtu int) LinkConfig {
 	def(&c.IdleLimit, 24*time.Hour)
 	def(&c.Clients, 100_000)
 	def(&c.MTU, mtu)
+	def(&c.MaxQoS, 2)
 	c.RetryCount = max(c.RetryCount, 0)
+	c.MaxQoS = max(c.MaxQoS, 0)
 	c.MTU = min(c.MTU, mtu)
 	return c
 }

@@ -24,12 +24,14 @@ const (
 	LoginRefused                     // CONNECT whose AUTH was wrong or did not come
 	StrayFlags                       // flags that the message does not have, on a strict link
 	AirFull                          // an answer, because too many wait for room on the air
+	QoSTooHigh                       // a message at a higher QoS than the link takes
+	Unadvertised                     // a search while the gateway is not to be found
 	dropReasons
 )
 
 var dropNames = [dropReasons]string{"malformed", "unknown_sender", "unexpected", "invalid_topic", "not_supported", "congestion",
 	"rate_limited", "qos_minus_one_off", "topic_ids_full", "too_long", "topic_refused", "client_refused",
-	"not_allowed", "address_refused", "login_refused", "stray_flags", "air_full"}
+	"not_allowed", "address_refused", "login_refused", "stray_flags", "air_full", "qos_too_high", "unadvertised"}
 
 // String is the reason as metrics name it.
 func (r DropReason) String() string { return dropNames[r] }

@@ -9,14 +9,29 @@ import (
 // advertise broadcasts ADVERTISE (§6.1) and says when it will do so again.
 func (l *link) advertise() {
 	every := l.sp.cfg.AdvertiseInterval
+	if !l.sp.mayBeFound() {
+		l.advertiseAt = l.t + min(instant(every), findAgain)
+		return
+	}
 	l.advertiseAt = l.t + instant(every)
 	l.advertisedAt = l.t
 	l.sendAll(0, mqttsn.Advertise{GwID: l.sp.cfg.GatewayID, Duration: uint16(every / time.Second)})
 }
 
+// findAgain is how soon a gateway that may not be found looks whether it may, so that it advertises itself soon after its upstream has come back.
+const findAgain = instant(10 * time.Second)
+
+// mayBeFound reports whether the gateway is to show itself to devices. "A gateway … transmits … ADVERTISE … only if it is connected to a server or is itself a server"
+// (§6.1): it is one, unless it is told that this is not enough.
+func (sp *space) mayBeFound() bool { return sp.cfg.Advertised == nil || sp.cfg.Advertised() }
+
 // searched answers SEARCHGW as LinkConfig.GwInfo wants it. By default to the one who asks, because that works everywhere, and when it asked everyone also to
 // everyone, because then others need not ask. "… the broadcast radius … is the same as … in the SEARCHGW" (§6.1).
 func (l *link) searched(from peer, p mqttsn.SearchGw) {
+	if !l.sp.mayBeFound() {
+		l.drop(Unadvertised)
+		return
+	}
 	if !l.replies.take(l.t) {
 		l.drop(RateLimited)
 		return

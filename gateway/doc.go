@@ -116,12 +116,13 @@
 //     one that was a confirmation. PINGREQ of a stranger is such a case as well.
 //
 //   - GWINFO goes to the asker, and to everyone if the asker asked everyone; LinkConfig.GwInfo makes it one of the two. ADVERTISE goes out whatever the bridge does: the gateway is itself the server.
+//     With Config.Advertised it goes out, and a search is answered, only while that says so; who knows the gateway may still connect.
 //
 //   - Behind a forwarder the pair (address, node id) is the address. Envelopes in envelopes are refused. ADVERTISE is not wrapped.
 //
 //   - When a link ends nobody is told, no will is published and no session closed.
 //
-//   - QoS is granted as requested: there is no cap. UNSUBSCRIBE of what was not subscribed is confirmed.
+//   - QoS is granted as requested, up to LinkConfig.MaxQoS; a will is lowered to it, a PUBLISH above it gets PUBACK code 3. UNSUBSCRIBE of what was not subscribed is confirmed.
 //
 //   - A gateway that advertises our GwId is complained about in the log once an hour; its ADVERTISE is not used for anything else.
 //

@@ -38,6 +38,11 @@ func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrap
 
 // publish hands a client's message to the broker (§6.6). PUBACK or PUBREC comes out of the session when it is safe.
 func (l *link) publish(c *client, p *mqttsn.Publish) {
+	if int(p.QoS) > l.cfg.MaxQoS {
+		l.dropOf(c, QoSTooHigh)
+		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.NotSupported})
+		return
+	}
 	name, ok := l.topicOf(c, p.TopicIDType, p.TopicID)
 	// A repetition of what was taken is answered even if the id has been forgotten meanwhile, or the device would register and publish it again.
 	if !ok && !(p.QoS == mqttsn.ExactlyOnce && c.s.HasReceived(p.MsgID)) {
@@ -75,6 +80,9 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 		l.schedule(c)
 	}
 }
+
+// capped is the QoS of a subscription or a will, no higher than the link allows.
+func (l *link) capped(q mqttsn.QoS) mqtt.QoS { return mqtt.QoS(min(int(q), l.cfg.MaxQoS)) }
 
 // topicOf returns the topic name that PUBLISH means; ok is false when the id is not known or the short name is no topic name.
 func (l *link) topicOf(c *client, t mqttsn.TopicIDType, id uint16) (name string, ok bool) {

@@ -27,7 +27,7 @@ var readings = []struct {
 	6:  {"UNSUBACK always", []string{"subscribe", "ccmqttsn-subscribe-kinds"}},
 	7:  {"PUBACK for a refused QoS 0, never for -1", []string{"emqx-publish-qos0", "qos-minus-one"}},
 	8:  {"a refused QoS 2 gets PUBACK", []string{"emqx-publish-qos2"}},
-	9:  {"QoS is granted as requested", []string{"emqx-subscribe"}},
+	9:  {"QoS is granted as requested, up to the link's cap", []string{"emqx-subscribe", "readings-max-qos", "readings-max-qos-0"}},
 	10: {"no keep-alive: an idle limit", []string{"keepalive-off", "gateway TestKeepAliveTolerance"}},
 	11: {"ProtocolId", []string{"connect-refused"}},
 	12: {"wildcards by predefined id or short name", []string{"subscribe"}},
@@ -37,7 +37,7 @@ var readings = []struct {
 	16: {"REGISTER is rejected", []string{"complaint-05-register-refused", "readings-regack-congestion"}},
 	17: {"PUBACK «invalid topic id» from a client", []string{"deliver-refused"}},
 	18: {"a message too long for the link", []string{"complaint-18-too-long", "device-drops"}},
-	19: {"ADVERTISE whatever the bridge does", []string{"discovery"}},
+	19: {"ADVERTISE whatever the bridge does, unless it is told otherwise", []string{"discovery", "gateway TestFoundWithItsUpstream"}},
 	20: {"PINGREQ of the gateway", []string{"policy-probe"}},
 	21: {"the will of a client that is lost asleep", []string{"complaint-10-sleep-timer", "complaint-22-will-fires"}},
 	22: {"DUP on SUBSCRIBE", []string{"subscribe"}},
@@ -173,4 +173,36 @@ func TestWillAccess(t *testing.T) {
 	if n, _ := watcher.Next(r.now, out[:]); n != 1 || out[0].Message.Topic != "valve7/will" {
 		t.Errorf("one will is published, the allowed one: got %d", n)
 	}
+}
+
+// TestFoundWithItsUpstream: a gateway that is told so shows itself to devices only while its upstream is there, and soon after it has come back.
+func TestFoundWithItsUpstream(t *testing.T) {
+	up := false
+	r := newRig(t, Config{GatewayID: 7, AdvertiseInterval: 15 * time.Minute, Advertised: func() bool { return up }}, LinkConfig{})
+	pass := func(d time.Duration) (texts []string) {
+		for end := r.now.Add(d); ; {
+			at, ok := r.l.Deadline()
+			if !ok || at.After(end) {
+				r.now = end
+				return texts
+			}
+			if at.After(r.now) {
+				r.now = at
+			}
+			r.l.Advance(r.now)
+			for _, f := range r.l.frames() {
+				texts = append(texts, describe("lan", f))
+			}
+		}
+	}
+	r.want("it does not advertise itself without its upstream", pass(time.Hour))
+	r.want("and is not found by a search", r.from("dev", mqttsn.SearchGw{}))
+	if got := r.g.Counters().Links["lan"].Dropped["unadvertised"]; got != 1 {
+		t.Errorf("which is counted: %d", got)
+	}
+	r.want("who knows it may connect", r.from("dev", mqttsn.Connect{ClientID: "valve7", ProtocolID: 1}), "dev< CONNACK accepted")
+	up = true
+	r.want("it is found again soon after", pass(10*time.Second), "everyone(radius 0)< ADVERTISE gwid=7 duration=900")
+	r.want("a search too", r.from("dev", mqttsn.SearchGw{}), "dev< GWINFO gwid=7")
+	r.want("and then advertises as always", pass(15*time.Minute), "everyone(radius 0)< ADVERTISE gwid=7 duration=900")
 }

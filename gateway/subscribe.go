@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"midge/broker"
-	"midge/broker/mqtt"
 	"midge/broker/topic"
 	"midge/mqttsn"
 )
@@ -33,7 +32,7 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 		}
 		ack.TopicID = id
 	}
-	sub := broker.Subscription{Filter: filter, QoS: mqtt.QoS(p.QoS)}
+	sub := broker.Subscription{Filter: filter, QoS: l.capped(p.QoS)}
 	if p.Dup {
 		sub.RetainHandling = 1 // a repeat: what the first one has let in is on its way
 	}

@@ -223,6 +223,10 @@ func (r *tracer) config(args []string) {
 			r.linkCfg.IdleLimit = d
 		case "mtu":
 			r.mtu = n
+		case "maxqos":
+			if r.linkCfg.MaxQoS = n; n == 0 {
+				r.linkCfg.MaxQoS = -1
+			}
 		case "commit":
 			r.commit = d
 		case "ids":

@@ -127,7 +127,7 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 		l.promptFailed(c)
 		return
 	}
-	pr.will = &will{topic: p.Topic, qos: mqtt.QoS(p.QoS), retain: p.Retain}
+	pr.will = &will{topic: p.Topic, qos: l.capped(p.QoS), retain: p.Retain}
 	pr.tries, pr.again = 0, false
 	l.promptOut(c)
 	l.schedule(c)
@@ -159,7 +159,7 @@ func (l *link) updateWillTopic(c *client, p mqttsn.WillTopic) {
 			l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.NotSupported})
 			return
 		}
-		w = &will{topic: p.Topic, qos: mqtt.QoS(p.QoS), retain: p.Retain}
+		w = &will{topic: p.Topic, qos: l.capped(p.QoS), retain: p.Retain}
 		if c.will != nil {
 			w.payload = c.will.payload
 		}

@@ -116,6 +116,7 @@ type Link struct {
 	DutyCycle     float64 `toml:"duty_cycle"`     // percent of an hour that may be sent; 100 = all of it
 	FrameOverhead int     `toml:"frame_overhead"` // octets that the medium adds to each message
 
+	MaxQoS        int      `toml:"max_qos"`        // the highest that is granted to subscriptions, and taken
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)
 	RetryCount    int      `toml:"retry_count"`    // N_retry: repeats before the device is left alone until it is heard; 0 = none
@@ -133,11 +134,12 @@ type Link struct {
 
 // Gateway is what the MQTT-SN side does on every link.
 type Gateway struct {
-	ID                uint8        `toml:"id"`                   // GwId in ADVERTISE and GWINFO
-	AdvertiseInterval Duration     `toml:"advertise_interval"`   // T_ADV in whole seconds to 65535; 0 = never
-	QoSMinusOne       bool         `toml:"qos_minus_one"`        // take PUBLISH at QoS -1 from devices without a connection
-	QoSMinusOneInline bool         `toml:"qos_minus_one_inline"` // and the form of it that has the topic name before the data
-	Refused           string       `toml:"refused"`              // one of RefusedWords: what a device hears that may not connect
+	ID                uint8        `toml:"id"`                     // GwId in ADVERTISE and GWINFO
+	AdvertiseInterval Duration     `toml:"advertise_interval"`     // T_ADV in whole seconds to 65535; 0 = never
+	AdvertiseBridged  bool         `toml:"advertise_when_bridged"` // be found by devices only while every bridge is connected
+	QoSMinusOne       bool         `toml:"qos_minus_one"`          // take PUBLISH at QoS -1 from devices without a connection
+	QoSMinusOneInline bool         `toml:"qos_minus_one_inline"`   // and the form of it that has the topic name before the data
+	Refused           string       `toml:"refused"`                // one of RefusedWords: what a device hears that may not connect
 	Predefined        []Predefined `toml:"predefined"`
 }
 
@@ -217,7 +219,7 @@ func (l *Link) setDefaults() {
 	l.RetryCount = 4
 	l.IdleLimit = Duration{24 * time.Hour}
 	l.GwInfo = "both"
-	l.DutyCycle = 100
+	l.DutyCycle, l.MaxQoS = 100, 2
 }
 
 // setDefaults gives every [[gateway.predefined]] what it does not say.

@@ -95,6 +95,9 @@ func (p printer) gateway(g Gateway) {
 	if g.AdvertiseInterval.Duration == 0 {
 		what[1] = "answers searches only"
 	}
+	if g.AdvertiseBridged {
+		what[1] += " while every bridge is connected"
+	}
 	if g.QoSMinusOne {
 		what = append(what, "takes QoS -1 from anyone on its links")
 		if g.QoSMinusOneInline {

@@ -20,6 +20,7 @@ func (v checker) links() {
 		v.number(at+".retry_count", l.RetryCount, 0, 100)
 		v.devices(at, l)
 		v.airtime(at, l)
+		v.number(at+".max_qos", l.MaxQoS, 0, 2)
 		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.oneOf(at+".type", l.Type, LinkTypes) {
 			continue
 		}
@@ -139,6 +140,9 @@ func (v checker) gateway() {
 	v.span("gateway.advertise_interval", g.AdvertiseInterval, 0, 65535*time.Second) // 16 bits in ADVERTISE
 	v.wholeSeconds("gateway.advertise_interval", g.AdvertiseInterval)
 	v.oneOf("gateway.refused", g.Refused, RefusedWords)
+	if g.AdvertiseBridged && len(v.c.Bridges) == 0 {
+		v.addf("gateway.advertise_when_bridged", "[gateway] advertise_when_bridged = true, but there is no [[bridge]]: leave it out")
+	}
 	if g.QoSMinusOneInline && !g.QoSMinusOne {
 		v.addf("gateway.qos_minus_one_inline", "[gateway] qos_minus_one_inline is a form of QoS -1; write qos_minus_one = true beside it")
 	}

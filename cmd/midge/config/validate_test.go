@@ -156,6 +156,10 @@ func TestValidation(t *testing.T) {
 			`config.toml:5: [link] bit_rate = 10 is out of range; it goes from 50 to 1000000000`,
 			`config.toml:6: [link] duty_cycle = 0 must be from 0.01 to 100: percent of an hour that may be sent`,
 			`config.toml:7: [link] frame_overhead = -1 is out of range; it goes from 0 to 1000`}},
+		{"what a link grants", udp + "address = \"127.0.0.1:1\"\nmax_qos = 3", []string{
+			`config.toml:5: [link] max_qos = 3 is out of range; it goes from 0 to 2`}},
+		{"found with a bridge that is not there", "[gateway]\nadvertise_when_bridged = true", []string{
+			`config.toml:2: [gateway] advertise_when_bridged = true, but there is no [[bridge]]: leave it out`}},
 		{"airtime without a rate", udp + "address = \"127.0.0.1:1\"\nduty_cycle = 0.1", []string{
 			`config.toml:5: [link] duty_cycle needs to know how fast the radio is; write for example bit_rate = 250000`}},
 		{"airtime of a port", "[[link]]\nname = \"a\"\ntype = \"serial\"\ndevice = \"d\"\nduty_cycle = 0.1\nframe_overhead = 12", nil},

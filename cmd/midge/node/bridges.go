@@ -30,3 +30,13 @@ func (n *Node) bridge(b config.Bridge, node string) error {
 	n.Add("bridge "+b.Name, br.Run)
 	return nil
 }
+
+// bridged reports whether every bridge is connected.
+func (n *Node) bridged() bool {
+	for _, b := range n.bridges {
+		if b.Status().State != bridge.Connected {
+			return false
+		}
+	}
+	return true
+}

@@ -49,6 +49,9 @@ func (n *Node) linkConfig(l config.Link) gateway.LinkConfig {
 		GwInfo: gateway.GwInfoTo(max(0, slices.Index(config.GwInfoWays, l.GwInfo)))}
 	rate, overhead := l.Rate()
 	cfg.Airtime = gateway.Airtime{Rate: rate, Overhead: overhead, Duty: l.DutyCycle}
+	if cfg.MaxQoS = l.MaxQoS; l.MaxQoS == 0 {
+		cfg.MaxQoS = -1
+	}
 	if l.RetryCount == 0 {
 		cfg.RetryCount = -1 // the configuration means it: no repeats
 	}

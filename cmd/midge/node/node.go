@@ -62,6 +62,9 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 	n.Server = listener.New(n.Broker, listener.Config{KeepMax: cfg.Limits.PersistentClientExpiration.Duration}, log)
 	g := gatewayConfig(cfg.Gateway)
 	g.Access = func(user, clientID string) broker.Access { return n.doors.links.Follow(user, clientID) }
+	if cfg.Gateway.AdvertiseBridged {
+		g.Advertised = n.bridged
+	}
 	n.Gateway = gateway.New(n.Broker, g, log)
 	if err := n.open(cfg); err != nil {
 		n.Close()
