@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"midge/broker"
@@ -340,4 +341,46 @@ func TestSlowLinkKeepsItsPromises(t *testing.T) {
 			t.Errorf("seed %d: in the end nothing waits: %d, %d", seed, len(s.l.turns), len(s.l.control.frames))
 		}
 	}
+}
+
+// TestSlowLinkServed: the shell lets go what waits when there is room, without anything else happening on the link, and other settings hold at once.
+func TestSlowLinkServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveWith(t, Config{}, LinkConfig{Airtime: Airtime{Rate: 100}})
+		d := s.station()
+		d.say(mqttsn.Connect{ClientID: "valve7", ProtocolID: 1})
+		time.Sleep(time.Second)
+		d.say(mqttsn.Subscribe{MsgID: 1, TopicName: "cmd"})
+		time.Sleep(time.Second)
+		d.want("answers go at once", "CONNACK accepted", "SUBACK qos=0 topic=0x0401 msgid=1 accepted")
+		say := func() {
+			p, _, _ := s.b.Open(time.Now(), broker.Options{ClientID: "publisher"})
+			for range 5 {
+				p.Publish(time.Now(), []broker.Inbound{{Message: &broker.Message{Topic: "cmd", Payload: make([]byte, 93)}}})
+			}
+		}
+		say() // each takes a second
+		synctest.Wait()
+		for i := range 5 {
+			if got := len(d.got); got != i+1 {
+				t.Errorf("after %d s %d messages have left, not %d", i, i+1, got)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		for len(d.got) > 0 {
+			<-d.got
+		}
+		say()
+		if _, err := s.g.Reconfigure("lan", LinkConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := len(d.got); got != 5 {
+			t.Errorf("without a limit nothing waits: %d of 5", got)
+		}
+		d.end.Close()
+		s.stop()
+	})
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,8 +11,14 @@ import (
 	"midge/transports"
 )
 
+// words are what a trace was given.
+type words struct {
+	sync.Mutex
+	list []string
+}
+
 // intoWords collects what a trace is given, in words.
-func intoWords(got *[]string) Recorder {
+func intoWords(got *words) Recorder {
 	return func(_ time.Time, f *transports.Frame, received bool) {
 		arrow := "<"
 		if received {
@@ -25,7 +32,9 @@ func intoWords(got *[]string) Recorder {
 			arrow += arrow
 		}
 		kind, _ := mqttsn.PeekType(raw)
-		*got = append(*got, arrow+kind.String())
+		got.Lock()
+		defer got.Unlock()
+		got.list = append(got.list, arrow+kind.String())
 	}
 }
 
@@ -33,7 +42,7 @@ func TestTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveWith(t, Config{AdvertiseInterval: time.Minute}, LinkConfig{AllowClients: []string{"valve*", "pump"}})
 		synctest.Wait()
-		var all, valves []string
+		var all, valves words
 		endAll, err := s.g.Trace("lan", nil, intoWords(&all))
 		if err != nil {
 			t.Fatal(err)
@@ -42,13 +51,15 @@ func TestTrace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := func(sentence string, got *[]string, want ...string) {
+		want := func(sentence string, got *words, want ...string) {
 			t.Helper()
 			synctest.Wait()
-			if fmt.Sprint(*got) != fmt.Sprint(want) {
-				t.Errorf("%s: got %q, want %q", sentence, *got, want)
+			got.Lock()
+			defer got.Unlock()
+			if fmt.Sprint(got.list) != fmt.Sprint(want) {
+				t.Errorf("%s: got %q, want %q", sentence, got.list, want)
 			}
-			*got = nil
+			got.list = nil
 		}
 		valve, pump, door := s.station(), s.station(), s.station()
 		pump.say(mqttsn.Connect{ClientID: "pump", ProtocolID: 1})

@@ -13,6 +13,7 @@ import (
 // What commands say to a running midge: a word, and for some a value in JSON.
 const (
 	reloadRequest = "reload"
+	statusRequest = "status"
 	traceRequest  = "trace" // with a tracing
 )
 
@@ -27,6 +28,10 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 	switch word {
 	case reloadRequest:
 		a.Text, err = r.reloader.reload()
+	case statusRequest:
+		var text []byte
+		text, err = json.MarshalIndent(r.node.Report(), "", "  ")
+		a.Text = string(text)
 	case traceRequest:
 		var t tracing
 		if err = json.Unmarshal([]byte(value), &t); err == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"midge/mqttsn"
 	"midge/mqttsn/client"
+	"midge/transports"
 	"midge/transports/udp"
 )
 
@@ -58,23 +60,43 @@ func TestTraceCommand(t *testing.T) {
 	d.publish("up/valve", "42", mqttsn.AtLeastOnce)
 	await[client.Message](pump, "the message arrives")
 	await[client.Published](d, "it is acknowledged")
+	d.link.WriteFrames([]transports.Frame{{Data: mqttsn.Regack{TopicID: 9, MsgID: 9}.Append(nil)}}) // an answer to nothing
+	d.publish("up/valve", "43", mqttsn.AtLeastOnce)
+	await[client.Message](pump, "the next arrives")
+	await[client.Published](d, "it is acknowledged too")
+	out, errs, status := midge(t, e.dir, "status")
+	var said struct {
+		Links   []struct{ Name, Type string }
+		Devices []struct {
+			ID, State string
+			In        int            `json:"messages_in"`
+			Dropped   map[string]int `json:"dropped"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &said); err != nil || errs != "" || status != 0 {
+		t.Fatalf("midge status prints JSON: %v: %s%s", err, out, errs)
+	}
+	if got := fmt.Sprint(said); got != "{[{lan udp}] [{pump active 0 map[]} {valve active 2 map[unexpected:1]}]}" {
+		t.Errorf("which has links and devices: %s", got)
+	}
 	for _, p := range []*process{valve, nobody} {
 		p.cmd.Process.Signal(os.Interrupt)
 	}
 	end(nobody, "0 frames")
-	end(valve, "6 frames")
+	end(valve, "9 frames")
 	e.stop()
-	end(all, "14 frames") // the end of midge ends it as well
+	end(all, "19 frames") // the end of midge ends it as well
 
 	if got := dissect(t, filepath.Join(e.dir, "nobody.pcap")); len(got) != 0 {
 		t.Errorf("there is nothing of a client that is not there: %q", got)
 	}
-	up, down := "127.0.0.1 "+ports["valve"]+" 1883 ", "127.0.0.1 1883 "+ports["valve"]+" "
-	equal(t, "the trace of a client has its exchanges in order", dissect(t, filepath.Join(e.dir, "valve.pcap")), []string{up + "0x04", "10.0.0.1 1883 " + ports["valve"] + " 0x05",
-		up + "0x0a", strings.Replace(down, "127.0.0.1", "10.0.0.1", 1) + "0x0b", up + "0x0c", strings.Replace(down, "127.0.0.1", "10.0.0.1", 1) + "0x0d"})
+	up, down := "127.0.0.1 "+ports["valve"]+" 1883 ", "10.0.0.1 1883 "+ports["valve"]+" "
+	equal(t, "the trace of a client has its exchanges in order", dissect(t, filepath.Join(e.dir, "valve.pcap")), []string{up + "0x04", down + "0x05",
+		up + "0x0a", down + "0x0b", up + "0x0c", down + "0x0d",
+		up + "0x0b", up + "0x0c", down + "0x0d"})
 	whole := dissect(t, filepath.Join(e.dir, "all.pcap"))
-	if len(whole) != 14 || !slices.Contains(whole, "127.0.0.1 "+ports["pump"]+" 1883 0x0d") {
-		t.Errorf("the trace of everything has all 14 messages: %q", whole)
+	if len(whole) != 19 || !slices.Contains(whole, "127.0.0.1 "+ports["pump"]+" 1883 0x0d") {
+		t.Errorf("the trace of everything has all 19 messages: %q", whole)
 	}
 	if info, err := os.Stat(filepath.Join(e.dir, "all.pcap")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("a capture holds payloads, so nobody else may read it: %v, %v", info.Mode(), err)
