@@ -128,7 +128,7 @@ func (d *dev) move() {
 	d.place.air.leave(d)
 	off := time.Duration(15+d.rng.IntN(40)) * time.Second
 	if d.rng.IntN(2) == 0 {
-		d.place = d.w.places[d.rng.IntN(len(d.w.places))]
+		d.place = d.w.places[d.rng.IntN(len(d.w.places)-1)] // but not the raw line
 	}
 	d.w.after(off, func() {
 		d.away = false

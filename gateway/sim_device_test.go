@@ -23,6 +23,7 @@ type habits struct {
 	will      bool
 	commands  int   // QoS at which it subscribes to its commands; -1 = it does not
 	wildcard  bool  // to all of them, by a filter
+	raw       bool  // it is on a line without checksum, and nothing is asked of it but that it goes on
 	reads     []int // devices whose reports it subscribes to, at QoS 2
 }
 
@@ -73,7 +74,7 @@ type dev struct {
 	commands   []command
 	last       [2]int // command at QoS 1 or 2 that came last, by topic
 	lastQoS0   [2]int
-	readFrom   []int  // of reads: the first report that it must get, -1 = not subscribed yet
+	readFrom   []int // of reads: the first report that it must get, -1 = not subscribed yet
 	read       []map[int]int
 	readLast   []map[uint8]int
 	wills      int
@@ -213,6 +214,10 @@ func commandTopic(i, n int) string { return fmt.Sprint("cmd/", i, "/", n) }
 
 // report publishes something.
 func (d *dev) report() {
+	if d.habits.raw {
+		d.c.Publish(d.w.now, device.Named("raw/value"), mqttsn.QoS(d.rng.IntN(3)), false, []byte("21.5 degrees"))
+		return
+	}
 	n := len(d.reports)
 	qos := d.habits.qos
 	if qos == 3 {
@@ -249,6 +254,9 @@ func (d *dev) filters() (list []string) {
 }
 
 func (d *dev) event(e device.Event) {
+	if d.habits.raw {
+		return
+	}
 	switch e := e.(type) {
 	case device.Connected:
 		d.connected()

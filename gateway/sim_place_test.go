@@ -24,7 +24,7 @@ type medium interface {
 	end()
 	// mtu is the longest message that the link carries now, in octets.
 	mtu() int
-	// strict says that frames keep their order.
+	// inOrder says that frames keep their order.
 	inOrder() bool
 }
 

@@ -20,7 +20,7 @@ var (
 	devices  = flag.Int("day.devices", 1000, "how many devices it has")
 )
 
-// TestDay is the whole system for hours, or with -day.hours=24 for a day, of virtual time: broker, store, gateway and links, a thousand devices on seven links with loss up to one half, repeated, reordered and
+// TestDay is the whole system for hours, or with -day.hours=24 for a day, of virtual time: broker, store, gateway and links, a thousand devices on eight links with loss up to one half, repeated, reordered and
 // damaged frames; devices that lose power and memory, change their address and their link; lines that are pulled out; and a gateway that dies, mostly without a word, in the
 // middle of whatever it does. Nothing of it is decided by anything but the seed.
 //
@@ -102,6 +102,13 @@ func newWorld(seed uint64, p plan) *world {
 	for i := range p.devices {
 		w.settleIn(i, rng)
 	}
+	raw := w.newDev(p.devices, habits{every: 20 * time.Second, keepAlive: time.Minute, clean: true, commands: -1, raw: true}, quality{})
+	w.devs = w.devs[:p.devices]
+	raw.id = "rawdevice"
+	raw.boot()
+	raw.place = w.newPlace("raw", newWire(rawLine, 9600, 0.2))
+	raw.place.air.join(raw)
+	raw.begin(time.Minute)
 	for _, d := range w.devs {
 		for _, other := range d.habits.reads {
 			w.devs[other].readers = append(w.devs[other].readers, d)

@@ -32,7 +32,8 @@ type wire struct {
 type wireKind uint8
 
 const (
-	forwarder wireKind = iota
+	rawLine wireKind = iota // one device, and no checksum: it is only wanted that nothing else suffers
+	forwarder
 	bridge
 	modem802154
 	modemZigBee
@@ -75,6 +76,8 @@ func (x *wire) machine(far bool) serial.Machine {
 	var m serial.Machine
 	var err error
 	switch x.kind {
+	case rawLine:
+		m, _, err = serial.NewMachine(serial.Config{Device: x.p.name, Baud: x.baud, Framing: "raw", MTU: 256})
 	case forwarder:
 		m, _, err = serial.NewMachine(serial.Config{Device: x.p.name, Baud: x.baud, Framing: "hdlc", MTU: 256})
 	case bridge:
@@ -147,6 +150,7 @@ func (x *wire) inOrder() bool { return true }
 func (x *wire) join(d *dev) {
 	x.last++
 	switch x.kind {
+	case rawLine:
 	case forwarder:
 		d.addr = transports.MakeAddr(fmt.Appendf(nil, "%X", 0xA0+x.last)) // its node id
 	case bridge:
@@ -187,7 +191,11 @@ func (x *wire) toGateway(f *transports.Frame) {
 		}
 		from, raw, node = peer{f.Addr, string(e.NodeID), true}, inner, transports.MakeAddr(e.NodeID)
 	}
-	x.p.receive(x.nodes[node], from, f, raw)
+	d := x.nodes[node]
+	if x.kind == rawLine {
+		d = nil // nobody can tell what it has sent
+	}
+	x.p.receive(d, from, f, raw)
 }
 
 // down is a frame of the gateway to the line.
@@ -312,7 +320,7 @@ func (e *wireEnd) read() {
 		if !ok {
 			break
 		}
-		if k := key(&f); !e.other.given[0][k] && !e.other.given[1][k] {
+		if k := key(&f); !e.other.given[0][k] && !e.other.given[1][k] && e.w.kind != rawLine {
 			e.w.p.w.count.undetected++ // what no checksum has found is not the gateway's fault
 			continue
 		}
