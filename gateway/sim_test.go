@@ -31,7 +31,7 @@ func TestDay(t *testing.T) {
 	p := dayPlan()
 	first, last := *firstDay, *firstDay+*seeds-1
 	if raceDetector {
-		p.devices = min(p.devices, 150)
+		p.devices = min(p.devices, 80)
 	}
 	if *seed != 0 {
 		first, last, p.traces = *seed, *seed, true
@@ -207,7 +207,7 @@ func TestDayRepeats(t *testing.T) {
 	p := dayPlan()
 	p.devices, p.day = 60, 3*time.Hour
 	var first *world
-	for range 3 {
+	for range 2 {
 		w := newWorld(7, p)
 		w.live()
 		if first == nil {
