@@ -179,6 +179,35 @@ func TestControlGoesFirst(t *testing.T) {
 	}
 }
 
+// TestNobodyOvertakes: a message that comes when there is room again, but before the timer, does not let its device past what waits.
+func TestNobodyOvertakes(t *testing.T) {
+	for name, row := range map[string]struct {
+		wait func(s *slow)
+		want string
+	}{
+		"an answer":             {func(s *slow) { s.say("b", mqttsn.Pingreq{}) }, "b PINGRESP, a PUBLISH, "},
+		"another device's turn": {func(s *slow) { s.publish("to/b", 0, 50) }, "b PUBLISH, a PUBLISH, "},
+	} {
+		s := newSlow(t, line)
+		s.join("a", "to/a")
+		s.join("b", "to/b")
+		s.publish("to/a", 1, 50)
+		s.publish("to/a", 1, 50)
+		row.wait(s)
+		if len(s.left) != 1 {
+			t.Fatalf("%s: only the first message has left: %v", name, s.left)
+		}
+		s.now = s.now.Add(time.Second)
+		s.acknowledge(s.left[0])
+		s.seen = 1
+		got := ""
+		s.pass(time.Second, func(d departure) { got += d.to + " " + d.p.Type().String() + ", " })
+		if got != row.want {
+			t.Errorf("%s goes first: %s, not %s", name, row.want, got)
+		}
+	}
+}
+
 // TestRetryRunsFromDeparture: T_retry is the time that a device has for its answer, not for a queue of ours.
 func TestRetryRunsFromDeparture(t *testing.T) {
 	s := newSlow(t, Airtime{Rate: 30}) // a PUBLISH of 60 octets takes two seconds
