@@ -24,12 +24,13 @@ type box struct {
 	life  int // how often it was started
 	since time.Time
 
-	auditor *broker.Session
-	commit  alarm
-	syncing bool
-	cutNext bool // the power is cut when the next commit is on the disk and nobody has been told
-	settles bool
-	stale   *vfs.MemFS // what a disk has that lies about its syncs
+	auditor  *broker.Session
+	commit   alarm
+	syncing  bool
+	cutFirst bool // the power is cut when the next commit is about to begin
+	cutNext  bool // the power is cut when the next commit is on the disk and nobody has been told
+	settles  bool
+	stale    *vfs.MemFS // what a disk has that lies about its syncs
 }
 
 func newBox(w *world, stored bool) *box {
@@ -51,7 +52,7 @@ func (x *box) must(err error) {
 func (x *box) start() {
 	w := x.w
 	x.life++
-	x.up, x.since, x.syncing, x.cutNext = true, w.now, false, false
+	x.up, x.since, x.syncing, x.cutFirst, x.cutNext = true, w.now, false, false, false
 	x.b = broker.New(broker.Limits{})
 	if x.disk != nil {
 		var err error
@@ -142,6 +143,10 @@ func (x *box) sync() {
 	w := x.w
 	if at, ok := x.drive.CommitDue(w.now); !ok || at.After(w.now) {
 		x.schedule()
+		return
+	}
+	if x.cutFirst {
+		w.crash(false)
 		return
 	}
 	w.count.commits++

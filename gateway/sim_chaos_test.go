@@ -34,8 +34,10 @@ func (w *world) misfortune() {
 		case !w.box.up:
 		case n < 2:
 			w.crash(true)
-		case n < 5:
+		case n < 4:
 			w.box.cutNext = true
+		case n < 7:
+			w.box.cutFirst = true
 		default:
 			w.crash(false)
 		}

@@ -30,7 +30,7 @@ func TestDayFinds(t *testing.T) {
 		what  sabotage
 		fault string // a part of one that must be among those found
 	}{
-		{"a disk that lies", lyingDisk, "never came to"},
+		{"a disk that lies", lyingDisk, "never came"},
 		{"copies that come too late", lateCopies, "of QoS 2 2 times"},
 		{"reports acknowledged and not taken", swallowed, "was acknowledged and never came to"},
 		{"reports that are overtaken", overtaken, "gets reports in order"},

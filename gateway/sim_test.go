@@ -97,7 +97,7 @@ func newWorld(seed uint64, p plan) *world {
 	w.newPlace("bridge", newWire(bridge, 115200, 0.002))
 	w.newPlace("radio1", newWire(modem802154, 115200, 0.001))
 	w.newPlace("radio2", newWire(modemZigBee, 38400, 0.001))
-	w.newWatcher("watcher", 500*time.Millisecond)
+	w.newWatcher("watcher", 2*time.Millisecond)
 	w.newWatcher("archive", 2*time.Second) // is away for hours
 	for i := range p.devices {
 		w.settleIn(i, rng)
