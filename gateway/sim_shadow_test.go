@@ -15,6 +15,7 @@ type shadow struct {
 	state     State // Active, Asleep, Awake or Disconnected
 	clean     bool  // of the last CONNECT
 	connected bool  // CONNACK was sent
+	asked     bool  // it is being asked for its will
 	falling   bool  // DISCONNECT with a duration was heard and is not confirmed
 	pinged    bool  // PINGREQ was heard and PINGRESP not sent
 	doubt     bool  // the process has ended since: what was acknowledged lately may come again
@@ -77,7 +78,7 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 	}
 	switch p := p.(type) {
 	case mqttsn.Connect:
-		s.state, s.clean, s.falling, s.pinged, s.connected = Active, p.CleanSession, false, false, false
+		s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = Active, p.CleanSession, false, false, false, false
 		for i := range s.copies {
 			if s.copies[i].qos == 0 {
 				s.copies[i].done = true // a session that was lost meanwhile has dropped them
@@ -86,6 +87,9 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 	case mqttsn.Subscribe:
 		s.asks[p.MsgID] = p.TopicName
 	case mqttsn.Disconnect:
+		if s.asked && p.HasDuration && p.Duration > 0 {
+			break // nobody goes to sleep in the middle of CONNECT, see link.disconnect
+		}
 		s.pinged = false
 		if p.HasDuration && p.Duration > 0 {
 			s.state, s.falling = Asleep, true
@@ -233,6 +237,8 @@ func (s *shadow) sent(raw []byte) {
 		s.register = true
 	case mqttsn.TypePingresp:
 		s.flushed()
+	case mqttsn.TypeWillTopicReq, mqttsn.TypeWillMsgReq:
+		s.asked = true
 	case mqttsn.TypeConnack, mqttsn.TypeDisconnect, mqttsn.TypeSuback, mqttsn.TypePuback, mqttsn.TypePubrec:
 		s.answered(raw)
 	}
@@ -301,7 +307,7 @@ func (s *shadow) answered(raw []byte) {
 		if p.Code != mqttsn.Accepted {
 			return
 		}
-		s.connected = true
+		s.connected, s.asked = true, false
 		if s.clean {
 			s.forget()
 		}
@@ -352,7 +358,7 @@ func (s *shadow) processEnds() {
 	if s.open >= 0 {
 		s.before, s.beforeID = s.open, s.openID
 	}
-	s.pinged, s.doubt, s.open, s.register = false, true, -1, false
+	s.pinged, s.asked, s.doubt, s.open, s.register = false, false, true, -1, false
 	for i := range s.copies {
 		if c := &s.copies[i]; !c.safe || c.qos == 0 {
 			c.done = true // it may be gone
