@@ -101,7 +101,7 @@ var cases = []struct {
 	{"issues: 16-bit ids wrap", []string{"gateway TestMsgIDWraps", "gateway TestAllTopicIDs"}},
 	{"issues: XBee frame ids wrap", []string{"transports/xbee TestFrameIDsWrap"}},
 	{"issues: the topic \"12\"", []string{"complaint-17-topic-12"}},
-	{"issues: many CONNECTs at once", []string{"gateway TestComplaint24Burst"}},
+	{"issues: many CONNECTs at once", []string{"gateway TestComplaint24Burst", "cmd/midge TestFiveHundredDevicesAtOnce"}},
 	{"issues: PUBLISH of 256 octets and more", []string{"complaint-18-large"}},
 	{"issues: QoS 0 with a MsgId", []string{"complaint-19-msgid-at-qos-0"}},
 	{"issues: CONNECT three times", []string{"complaint-13-repeated-connect"}},
