@@ -17,7 +17,8 @@ const (
 	restLeast   = time.Millisecond
 	restMost    = 4 * time.Millisecond // a radio does not notice it
 	restSpan    = 32                   // reads that are looked at together
-	restBar     = time.Second          // after senders were found to wait for their answers
+	restTrial   = 4                    // the same while the rest grows: should it be wrong, little time is lost
+	restBar     = time.Second / 10     // after senders were found to wait for their answers
 	restFrames  = 2                    // frames a read up to which reading is worth moderating
 	restBetween = restLeast / 2        // reads further apart than this are too few to be worth it
 )
@@ -26,7 +27,7 @@ const (
 func (m *moderator) after(now time.Time, n int, full bool) time.Duration {
 	m.reads++
 	m.frames += n
-	if m.reads == restSpan {
+	if m.reads == restSpan || m.reads == restTrial && m.rest > 0 && m.rest < restMost {
 		m.judge(now)
 	}
 	if full {
