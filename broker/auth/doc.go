@@ -5,7 +5,7 @@
 //   - [Passwords] is a password file: who may log in. [Passwords.Verify] checks one log-in.
 //   - [ACL] is an access control file; [ACL.For] makes from it the [Access] of one client, which answers "may it read this topic, may it
 //     write this topic" for every message, without allocating.
-//   - [Throttle] remembers failed log-ins per address and per user and says how long the next one has to wait.
+//   - [Throttle] remembers failed log-ins per address, per user and of clients that were let in before, and says how long the next [Attempt] has to wait.
 //   - [Encode] makes the hash of a new password; with [ValidUser] and [SplitRecord] it is what a tool needs that edits password files.
 //
 // # Rules

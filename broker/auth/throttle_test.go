@@ -21,16 +21,16 @@ func newAttacker(t *testing.T) *attacker {
 
 func (a *attacker) want(sentence string, want time.Duration, address, user string) {
 	a.t.Helper()
-	if got := a.Wait(a.now, address, user); got != want {
+	if got := a.Wait(a.now, Attempt{Address: address, User: user}); got != want {
 		a.t.Errorf("%s: %q from %q waits %v, want %v", sentence, user, address, got, want)
 	}
 }
 
 // fail waits its turn and fails.
 func (a *attacker) fail(address, user string) {
-	a.now = a.now.Add(a.Wait(a.now, address, user))
-	a.Wait(a.now, address, user)
-	a.Failed(a.now, address, user)
+	a.now = a.now.Add(a.Wait(a.now, Attempt{Address: address, User: user}))
+	a.Wait(a.now, Attempt{Address: address, User: user})
+	a.Failed(a.now, Attempt{Address: address, User: user})
 }
 
 const ms = time.Millisecond
@@ -50,13 +50,13 @@ func TestFailuresDoubleTheWait(t *testing.T) {
 
 func TestAddressAndUserCountApart(t *testing.T) {
 	a := newAttacker(t)
-	a.Failed(a.now, "addr", "bob")
-	a.Failed(a.now, "addr", "eve")
+	a.Failed(a.now, Attempt{Address: "addr", User: "bob"})
+	a.Failed(a.now, Attempt{Address: "addr", User: "eve"})
 	a.want("the address has failed twice", 1000*ms, "addr", "carol")
 	a.want("the user once, from wherever", 500*ms, "other", "bob")
 	a.want("a user is no address", 0, "bob", "addr")
 	a.want("without address and user nobody waits", 0, "", "")
-	a.Failed(a.now, "", "")
+	a.Failed(a.now, Attempt{Address: "", User: ""})
 	if addresses, users := a.Len(); addresses != 1 || users != 2 {
 		t.Errorf("one address and two users are remembered, not %d and %d", addresses, users)
 	}
@@ -64,16 +64,49 @@ func TestAddressAndUserCountApart(t *testing.T) {
 
 func TestSuccessForgets(t *testing.T) {
 	a := newAttacker(t)
-	a.Succeeded("addr", "bob")
+	a.Succeeded(Attempt{Address: "addr", User: "bob"})
 	for range 5 {
 		a.fail("addr", "bob")
 	}
 	a.now = a.now.Add(time.Minute)
 	a.want("the turn comes", 0, "addr", "bob")
-	a.Succeeded("addr", "bob")
+	a.Succeeded(Attempt{Address: "addr", User: "bob"})
 	a.want("nobody waits after a success", 0, "addr", "bob")
 	a.fail("addr", "bob")
 	a.want("and counting begins anew", 500*ms, "addr", "bob")
+}
+
+func TestAKnownClientIsMeasuredByItsOwnFailures(t *testing.T) {
+	a := newAttacker(t)
+	want := func(sentence string, want time.Duration, who Attempt) {
+		t.Helper()
+		if got := a.Wait(a.now, who); got != want {
+			t.Errorf("%s: %+v waits %v, want %v", sentence, who, got, want)
+		}
+	}
+	valve := Attempt{"addr", "bob", "valve"}
+	a.Succeeded(valve)
+	for range 8 {
+		a.fail("addr", "bob")
+	}
+	want("others' failures are not its own", 0, valve)
+	want("whoever has another client id is not it", 30000*ms, Attempt{"addr", "bob", "pump"})
+	want("nor from another address", 30000*ms, Attempt{"other", "bob", "valve"})
+	want("nor by another name", 2000*ms, Attempt{"addr", "ann", "valve"})
+	for range 2 {
+		a.Failed(a.now, valve)
+	}
+	want("its own count", 1000*ms, valve)
+	a.Failed(a.now, Attempt{"yard", "eve", "hose"})
+	a.Succeeded(Attempt{"yard", "eve", "hose"})
+	a.Failed(a.now, Attempt{"yard", "eve", "hose"})
+	want("and hold nobody else back", 0, Attempt{"yard", "eve", "rake"})
+	want("but it", 500*ms, Attempt{"yard", "eve", "hose"})
+	a.now = a.now.Add(1000 * ms)
+	want("one may try as the known client", 0, valve)
+	want("the next one waits as if that had failed", 1000*ms, valve)
+	a.Succeeded(valve)
+	want("a success forgets", 0, valve)
 }
 
 func TestTenMinutesForget(t *testing.T) {
@@ -82,11 +115,11 @@ func TestTenMinutesForget(t *testing.T) {
 		a.fail("addr", "bob")
 	}
 	a.now = a.now.Add(throttleForgets - 1)
-	a.Failed(a.now, "addr", "bob")
+	a.Failed(a.now, Attempt{Address: "addr", User: "bob"})
 	a.want("before ten minutes it is remembered", 30000*ms, "addr", "bob")
 	a.now = a.now.Add(throttleForgets)
 	a.want("after ten minutes it is not", 0, "addr", "bob")
-	a.Failed(a.now, "addr", "bob")
+	a.Failed(a.now, Attempt{Address: "addr", User: "bob"})
 	a.want("and counting begins anew", 500*ms, "addr", "bob")
 }
 
@@ -101,15 +134,15 @@ func TestAfterAFailureOneAtATime(t *testing.T) {
 	a.want("one may try", 0, "nat", "")
 	a.want("the next one waits as if that had failed", 1000*ms, "nat", "")
 	a.now = a.now.Add(400 * ms)
-	a.Succeeded("nat", "")
+	a.Succeeded(Attempt{Address: "nat", User: ""})
 	a.want("until it has succeeded", 0, "nat", "")
 }
 
 func TestWaitTakesNoTurnWhereTheOtherKeyWaits(t *testing.T) {
 	a := newAttacker(t)
-	a.Failed(a.now, "addr", "")
+	a.Failed(a.now, Attempt{Address: "addr", User: ""})
 	a.now = a.now.Add(500 * ms)
-	a.Failed(a.now, "", "bob")
+	a.Failed(a.now, Attempt{Address: "", User: "bob"})
 	a.want("bob waits", 500*ms, "addr", "bob")
 	a.want("and has not taken the turn of the address", 0, "addr", "eve")
 }
@@ -123,16 +156,23 @@ func TestClockSetBack(t *testing.T) {
 
 func TestThrottleIsBounded(t *testing.T) {
 	a := newAttacker(t)
-	a.Failed(a.now, "first", strings.Repeat("u", 65535))
-	a.Failed(a.now, "second", "second")
+	a.Failed(a.now, Attempt{Address: "first", User: strings.Repeat("u", 65535)})
+	a.Failed(a.now, Attempt{Address: "second", User: "second"})
 	for i := range throttleKeysMax - 2 {
-		a.Failed(a.now, fmt.Sprint("addr", i), fmt.Sprint("user", i))
+		a.Failed(a.now, Attempt{Address: fmt.Sprint("addr", i), User: fmt.Sprint("user", i)})
+		a.Succeeded(Attempt{Client: fmt.Sprint("client", i)})
 	}
-	a.Failed(a.now, "first", "")
+	a.Failed(a.now, Attempt{Address: "first", User: ""})
 	a.want("all are remembered", 1000*ms, "first", "")
-	a.Failed(a.now, "one more", "one more")
+	a.Failed(a.now, Attempt{Address: "one more", User: "one more"})
 	if addresses, users := a.Len(); addresses != throttleKeysMax || users != throttleKeysMax {
 		t.Errorf("%d addresses and users at most, not %d and %d", throttleKeysMax, addresses, users)
+	}
+	for i := range 10 {
+		a.Succeeded(Attempt{Client: fmt.Sprint("one more", i)})
+	}
+	if n := len(a.known.byKey); n != throttleKeysMax {
+		t.Errorf("%d clients at most, not %d", throttleKeysMax, n)
 	}
 	a.want("the address that failed last is kept", 1000*ms, "first", "")
 	a.want("the one that failed longest ago makes room", 0, "second", "")

@@ -33,22 +33,23 @@ type exchange struct {
 
 // Step is listener.Exchange's.
 func (x *exchange) Step(now time.Time, data []byte) (answer []byte, v *listener.Verdict) {
-	g, address := x.door.guard, addressOf(x.login.Peer)
+	g := x.door.guard
 	answer, done, err := x.scram.Step(data)
 	user := x.scram.User()
+	a := attemptOf(x.login, user)
 	if user != "" && !x.tried {
-		if x.tried = g.mayTry(now, address, user); !x.tried {
+		if x.tried = g.mayTry(now, a); !x.tried {
 			return nil, x.refuse(now, mqtt.ServerBusy, "log-ins of this address or user are held back after failures")
 		}
 	}
 	switch {
 	case err != nil:
-		g.report(now, address, user, false)
+		g.report(now, a, false)
 		return nil, x.refuse(now, mqtt.NotAuthorized, "wrong user name or password")
 	case !done:
 		return answer, nil
 	}
-	g.report(now, address, user, true)
+	g.report(now, a, true)
 	if named := x.login.Username; x.login.HasUsername && named != user || x.login.Identity != "" && x.login.Identity != user {
 		return nil, x.refuse(now, mqtt.NotAuthorized, "the user is not the one who was named")
 	}
@@ -56,6 +57,6 @@ func (x *exchange) Step(now time.Time, data []byte) (answer []byte, v *listener.
 }
 
 func (x *exchange) refuse(now time.Time, reason mqtt.ReasonCode, why string) *listener.Verdict {
-	v := x.door.refuse(now, x.login.Peer, reason, why)
+	v := x.door.refuse(now, x.login, reason, why)
 	return &v
 }

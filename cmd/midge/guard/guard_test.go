@@ -181,6 +181,48 @@ func TestGuessingIsSlowed(t *testing.T) {
 	})
 }
 
+// TestStaleDeviceKeepsNobodyOut has a device with an old password behind the same router, or on the same machine, as all the others. It tries again
+// every second, for ever.
+func TestStaleDeviceKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		d := h.Door("d", Rules{Passwords: passwords(t, "joe", "ann")})
+		as := func(client, user, password string) listener.Login {
+			l := attempt(user, password)
+			l.ClientID = client
+			return l
+		}
+		decide(d, as("valve", "ann", "nna"))
+		decide(d, as("pump", "joe", "eoj"))
+		ctx, cancel := context.WithCancel(t.Context())
+		var stale sync.WaitGroup
+		stale.Go(func() {
+			for ctx.Err() == nil {
+				decide(d, as("stale", "joe", "old"))
+				time.Sleep(time.Second)
+			}
+		})
+		time.Sleep(10 * time.Minute)
+		if v := decide(d, as("valve", "ann", "nna")); v.Reason != mqtt.Success {
+			t.Errorf("a device that was in before comes in again: %v", v.Reason)
+		}
+		if v := decide(d, as("pump", "joe", "eoj")); v.Reason != mqtt.Success {
+			t.Errorf("also one whose user the stale device gives: %v", v.Reason)
+		}
+		time.Sleep(10*time.Minute + 300*time.Millisecond)
+		tries, v := 1, decide(d, as("new", "ann", "nna"))
+		for ; v.Reason == mqtt.ServerBusy && tries < 4; tries++ {
+			time.Sleep(5 * time.Second)
+			v = decide(d, as("new", "ann", "nna"))
+		}
+		if v.Reason != mqtt.Success {
+			t.Errorf("a new device comes in after a few tries: %v after %d", v.Reason, tries)
+		}
+		cancel()
+		stale.Wait()
+	})
+}
+
 func TestTypingErrorIsForgiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newHouse().Door("d", Rules{Passwords: passwords(t, "joe")})

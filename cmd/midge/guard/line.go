@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"midge/broker/auth"
+	"midge/broker/listener"
 )
 
 const (
@@ -56,11 +57,11 @@ func (g *Guard) leave(address string, hadPlace bool) {
 }
 
 // turn waits until the throttle lets the log-in be checked, or reports that it is not to be.
-func (g *Guard) turn(ctx context.Context, address, user string) bool {
+func (g *Guard) turn(ctx context.Context, a auth.Attempt) bool {
 	for begun := time.Now(); ; {
 		now := time.Now()
 		g.mu.Lock()
-		wait := g.throttle.Wait(now, address, user)
+		wait := g.throttle.Wait(now, a)
 		g.mu.Unlock()
 		switch {
 		case wait == 0:
@@ -79,10 +80,10 @@ func (g *Guard) turn(ctx context.Context, address, user string) bool {
 }
 
 // mayTry reports whether the throttle lets the log-in be tried now.
-func (g *Guard) mayTry(now time.Time, address, user string) bool {
+func (g *Guard) mayTry(now time.Time, a auth.Attempt) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.throttle.Wait(now, address, user) == 0
+	return g.throttle.Wait(now, a) == 0
 }
 
 // admit counts a log-in that is going to wait, if there is room for one more.
@@ -97,14 +98,14 @@ func (g *Guard) admit() bool {
 }
 
 // report tells the throttle how a check has ended.
-func (g *Guard) report(now time.Time, address, user string, ok bool) {
+func (g *Guard) report(now time.Time, a auth.Attempt, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if ok {
-		g.throttle.Succeeded(address, user)
+		g.throttle.Succeeded(a)
 		return
 	}
-	g.throttle.Failed(now, address, user)
+	g.throttle.Failed(now, a)
 }
 
 // dismiss counts a log-in out that admit has counted.
@@ -112,6 +113,11 @@ func (g *Guard) dismiss() {
 	g.mu.Lock()
 	g.waiting--
 	g.mu.Unlock()
+}
+
+// attemptOf is a log-in as the throttle sees it, by the user that it names.
+func attemptOf(l listener.Login, user string) auth.Attempt {
+	return auth.Attempt{Address: addressOf(l.Peer), User: user, Client: l.ClientID}
 }
 
 // addressOf is what the throttle knows a peer by; "" for one without an IP address, as on a unix socket.

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"net"
 	"time"
 
 	"midge/broker/listener"
@@ -24,13 +23,13 @@ func (d *Door) Login(now time.Time, l listener.Login) (v listener.Verdict, later
 	case r.Passwords == nil || !l.HasUsername:
 		// A name that nobody has verified opens nothing: the client is anonymous.
 		if !r.Anonymous {
-			return d.refuse(now, l.Peer, mqtt.NotAuthorized, "anonymous clients are not allowed"), nil
+			return d.refuse(now, l, mqtt.NotAuthorized, "anonymous clients are not allowed"), nil
 		}
 		return listener.Verdict{}, nil
 	case !l.HasPassword:
-		return d.refuse(now, l.Peer, mqtt.NotAuthorized, "a user name without a password"), nil
+		return d.refuse(now, l, mqtt.NotAuthorized, "a user name without a password"), nil
 	case !d.guard.admit():
-		return d.refuse(now, l.Peer, mqtt.ServerBusy, "too many log-ins are waiting"), nil
+		return d.refuse(now, l, mqtt.ServerBusy, "too many log-ins are waiting"), nil
 	}
 	return v, func(ctx context.Context) listener.Verdict {
 		defer d.guard.dismiss()
@@ -40,31 +39,31 @@ func (d *Door) Login(now time.Time, l listener.Login) (v listener.Verdict, later
 
 // check holds a password against its record, as slowly as Door's package comment says.
 func (d *Door) check(ctx context.Context, r *Rules, l listener.Login) listener.Verdict {
-	g, address := d.guard, addressOf(l.Peer)
-	place := g.stand(ctx, address)
-	defer g.leave(address, place)
-	if !place || !g.turn(ctx, address, l.Username) {
-		return d.refuse(time.Now(), l.Peer, mqtt.ServerBusy, "log-ins of this address or user are held back after failures, or came too many at once")
+	g, a := d.guard, attemptOf(l, l.Username)
+	place := g.stand(ctx, a.Address)
+	defer g.leave(a.Address, place)
+	if !place || !g.turn(ctx, a) {
+		return d.refuse(time.Now(), l, mqtt.ServerBusy, "log-ins of this address or user are held back after failures, or came too many at once")
 	}
 	ok := r.Passwords.Verify(ctx, l.Username, l.Password)
 	now := time.Now()
 	if !ok && ctx.Err() != nil {
-		return d.refuse(now, l.Peer, mqtt.ServerBusy, "the password could not be checked in time")
+		return d.refuse(now, l, mqtt.ServerBusy, "the password could not be checked in time")
 	}
-	g.report(now, address, l.Username, ok)
+	g.report(now, a, ok)
 	if !ok {
-		return d.refuse(now, l.Peer, mqtt.NotAuthorized, "wrong user name or password")
+		return d.refuse(now, l, mqtt.NotAuthorized, "wrong user name or password")
 	}
 	return listener.Verdict{Username: l.Username, Proof: byPassword(r.Passwords.Record(l.Username))}
 }
 
 // refuse says no, and to the log once a minute for each address. It does not name the user: a password typed into the wrong field would stand in the log.
-func (d *Door) refuse(now time.Time, peer net.Addr, reason mqtt.ReasonCode, why string) listener.Verdict {
+func (d *Door) refuse(now time.Time, l listener.Login, reason mqtt.ReasonCode, why string) listener.Verdict {
 	d.guard.mu.Lock()
-	ok, unsaid := d.guard.refusals.take(now, addressOf(peer))
+	ok, unsaid := d.guard.refusals.take(now, addressOf(l.Peer))
 	d.guard.mu.Unlock()
 	if ok {
-		d.guard.log.Warn("log-in refused", "listener", d.name, "peer", peer, "reason", why, "not_logged", unsaid)
+		d.guard.log.Warn("log-in refused", "listener", d.name, "client", l.ClientID, "peer", l.Peer, "reason", why, "not_logged", unsaid)
 	}
 	return listener.Verdict{Reason: reason, Why: why}
 }
