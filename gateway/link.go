@@ -131,7 +131,10 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 	if c == nil {
 		return
 	}
-	c.probes = 0
+	if c.probes != 0 {
+		c.probes = 0
+		l.schedule(c) // its deadline was as much later
+	}
 	if f.RSSI != 0 || f.LQI != 0 {
 		c.rssi, c.lqi = f.RSSI, f.LQI
 	}
