@@ -108,7 +108,7 @@ type unanswered struct{ msgID, topicID uint16 }
 // served cannot be reached.
 func (c *client) shown() State {
 	switch {
-	case c.prompt != nil:
+	case c.prompted():
 		return Connecting
 	case c.connected() && c.link.Load().away:
 		return Disconnected
@@ -120,7 +120,7 @@ func (c *client) connected() bool { return c.s != nil }
 
 // listens reports whether deliveries may be sent to it now.
 func (c *client) listens() bool {
-	return c.s != nil && !c.displaced && c.prompt == nil && c.turn == nil && (c.state == Active || c.state == Awake)
+	return c.s != nil && !c.displaced && !c.prompted() && c.turn == nil && (c.state == Active || c.state == Awake)
 }
 
 // remember keeps the topic id of a publish until it is answered. Beyond the bound the oldest is forgotten: its PUBACK will carry topic id 0.

@@ -40,7 +40,7 @@ var complaints = []struct {
 	19: {"odd but real senders", []string{"complaint-19-msgid-at-qos-0", "complaint-19-inline-name", "policy-lenient"}},
 	20: {"credentials of each client", []string{"policy-auth", "policy-allow", "restart-auth", "gateway TestAccess", "cmd/midge TestDevicesLogIn"}},
 	21: {"DTLS on real networks: the device is who it proves to be, wherever it is heard", []string{"transports/dtls TestASessionOutlivesItsAddress", "transports/dtls TestOpenSSL", "policy-rebind-same-identity"}},
-	22: {"wills", []string{"complaint-22-will-fires", "complaint-22-will-handshake", "complaint-22-will-retransmission", "gateway TestKeepAliveTolerance"}},
+	22: {"wills", []string{"complaint-22-will-fires", "complaint-22-will-handshake", "complaint-22-will-retransmission", "will-late-connect", "will-late-publish", "gateway TestKeepAliveTolerance"}},
 	23: {"QoS 2", []string{"complaint-23-qos2", "awake-qos2", "gateway TestDay"}},
 	24: {"many clients at once", []string{"gateway TestComplaint24Burst", "connect-refused"}},
 	25: {"retained and predefined", []string{"complaint-25-retained", "predefined-per-link", "gateway TestReconfigure"}},

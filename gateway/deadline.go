@@ -48,12 +48,15 @@ const unheard = -never / 2
 
 // next is when something is due for c.
 func (l *link) next(c *client) instant {
-	if c.prompt != nil {
+	if c.prompted() {
 		return c.prompt.retryAt // while it is being asked it is not lost; the handshake has an end of its own
 	}
 	at := never
+	if c.prompt != nil {
+		at = c.prompt.retryAt
+	}
 	if c.connected() {
-		at = c.lostAt(&l.cfg)
+		at = min(at, c.lostAt(&l.cfg))
 	}
 	if x := c.x; x != nil && x.retryAt != 0 {
 		at = min(at, x.retryAt)
@@ -112,10 +115,11 @@ func (l *link) Advance(now time.Time) {
 
 // expire does what is due for one client.
 func (l *link) expire(c *client) {
-	if c.prompt != nil {
-		if l.t >= c.prompt.retryAt {
-			l.promptAgain(c)
-		}
+	asked := c.prompted()
+	if c.prompt != nil && l.t >= c.prompt.retryAt {
+		l.promptAgain(c)
+	}
+	if asked {
 		return
 	}
 	if c.connected() && l.t >= c.lostAt(&l.cfg) && !l.probe(c) {

@@ -67,6 +67,11 @@
 //   - During the will handshake only its own packets and DISCONNECT count. CONNECT repeats the present request; a second
 //     one begins anew. Nobody is lost while asked. A late WILLMSG is answered by CONNACK again.
 //
+//   - If a client that is asked for its will was connected before its CONNECT and sends something else, one of the two has come late, and nobody can know which. The session of before
+//     goes on, as if CONNECT were the late one, and the packet is handled; the request is not repeated. If it was the other one, WILLTOPIC or WILLMSG, which follow within
+//     T_retry, take the handshake up where it was. So a device that has long gone on is heard, and one that has truly started anew loses neither its will nor
+//     what it published before.
+//
 //   - Will data outlive a CleanSession=0 session, and CONNECT without Will flag and CleanSession keeps the old will.
 //
 //   - Keep-alive and sleep duration are exceeded by half up to 60 s, by a tenth above, and never by less than for a shorter

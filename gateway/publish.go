@@ -29,11 +29,12 @@ func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrap
 		return
 	}
 	c.heard = l.t
-	if c.prompt != nil {
-		l.dropOf(c, Unexpected)
-		return
+	if c.prompt == nil {
+		l.publish(c, &p)
+	} else if l.setAside(c) {
+		l.publish(c, &p)
+		l.pump(c)
 	}
-	l.publish(c, &p)
 }
 
 // publish hands a client's message to the broker (§6.6). PUBACK or PUBREC comes out of the session when it is safe.

@@ -13,14 +13,15 @@ import (
 type sabotage uint8
 
 const (
-	nothing     sabotage = iota
-	lyingDisk            // what was synced lately is not there after a power cut
-	lateCopies           // the network repeats frames when their exchange is long over
-	swallowed            // a report in fifty is acknowledged and not taken
-	overtaken            // a report in fifty is taken a minute late, and acknowledged at once
-	sleepless            // a device that says it sleeps is taken for one that has just woken
-	deafToPings          // a PINGREQ in five never comes to the machine
-	impatient            // devices are taken for lost too soon
+	nothing      sabotage = iota
+	lyingDisk             // what was synced lately is not there after a power cut
+	lateCopies            // the network repeats frames when their exchange is long over
+	swallowed             // a report in fifty is acknowledged and not taken
+	overtaken             // a report in fifty is taken a minute late, and acknowledged at once
+	sleepless             // a device that says it sleeps is taken for one that has just woken
+	deafToPings           // a PINGREQ in five never comes to the machine
+	deafToAsking          // a SUBSCRIBE in five never comes to the machine
+	impatient             // devices are taken for lost too soon
 )
 
 // TestDayFinds: each of these breaks a promise, and the day notices which.
@@ -36,6 +37,7 @@ func TestDayFinds(t *testing.T) {
 		{"reports that are overtaken", overtaken, "gets reports in order"},
 		{"sleepers taken for awake", sleepless, "it sleeps and is sent PINGRESP"},
 		{"unanswered pings", deafToPings, "PINGRESP does not come although nothing is pending"},
+		{"requests that are not answered", deafToAsking, "it is owed SUBACK"},
 		{"wills too soon", impatient, "its will is published after"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -92,6 +94,8 @@ func (w *world) sabotaged(p *place, d *dev, f *transports.Frame, raw []byte) boo
 		})
 		return true
 	case t == mqttsn.TypePingreq && w.plan.sabotage == deafToPings:
+		return w.saboteur%5 == 0
+	case t == mqttsn.TypeSubscribe && w.plan.sabotage == deafToAsking:
 		return w.saboteur%5 == 0
 	}
 	return false

@@ -16,9 +16,11 @@ type shadow struct {
 	clean     bool  // of the last CONNECT
 	connected bool  // CONNACK was sent
 	asked     bool  // it is being asked for its will
-	falling   bool  // DISCONNECT with a duration was heard and is not confirmed
-	pinged    bool  // PINGREQ was heard and PINGRESP not sent
-	doubt     bool  // the process has ended since: what was acknowledged lately may come again
+	former    standing
+	waits     map[mqttsn.Type]time.Time // the answers that are due, since when
+	falling   bool                      // DISCONNECT with a duration was heard and is not confirmed
+	pinged    bool                      // PINGREQ was heard and PINGRESP not sent
+	doubt     bool                      // the process has ended since: what was acknowledged lately may come again
 	lastHeard time.Time
 	place     *place // where it is, as far as the gateway knows
 	from      peer
@@ -44,7 +46,7 @@ type shadow struct {
 }
 
 func newShadow(d *dev) shadow {
-	return shadow{d: d, state: Disconnected, open: -1, before: -1, asks: map[uint16]string{}, published: map[uint16]string{}, filters: map[string]bool{}, at: map[string]int{}}
+	return shadow{d: d, state: Disconnected, open: -1, before: -1, asks: map[uint16]string{}, published: map[uint16]string{}, filters: map[string]bool{}, at: map[string]int{}, waits: map[mqttsn.Type]time.Time{}}
 }
 
 // copied is a message for the device.
@@ -66,8 +68,18 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 		return
 	}
 	s.overdue()
+	switch t {
+	case mqttsn.TypeConnect, mqttsn.TypeWillTopic, mqttsn.TypeWillMsg:
+	default:
+		s.goesOn()
+	}
 	if t == mqttsn.TypePublish {
-		if p, err := mqttsn.DecodePublish(raw); err == nil && p.QoS > mqttsn.AtMostOnce && len(s.d.readers) > 0 {
+		p, err := mqttsn.DecodePublish(raw)
+		if err != nil {
+			return
+		}
+		s.asksBy(p)
+		if p.QoS > mqttsn.AtMostOnce && len(s.d.readers) > 0 {
 			s.published[p.MsgID] = string(p.Data)
 		}
 		return
@@ -76,19 +88,15 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 	if err != nil {
 		return
 	}
+	s.asksBy(p)
 	switch p := p.(type) {
 	case mqttsn.Connect:
-		s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = Active, p.CleanSession, false, false, false, false
-		for i := range s.copies {
-			if s.copies[i].qos == 0 {
-				s.copies[i].done = true // a session that was lost meanwhile has dropped them
-			}
-		}
+		s.connects(p)
 	case mqttsn.Subscribe:
 		s.asks[p.MsgID] = p.TopicName
 	case mqttsn.Disconnect:
 		if s.asked && p.HasDuration && p.Duration > 0 {
-			break // nobody goes to sleep in the middle of CONNECT, see link.disconnect
+			break // nobody goes to sleep in the middle of a first CONNECT, see link.disconnect
 		}
 		s.pinged = false
 		if p.HasDuration && p.Duration > 0 {
@@ -136,7 +144,7 @@ func (s *shadow) says(at *place, from peer, t mqttsn.Type, raw []byte) bool {
 func (s *shadow) overdue() {
 	now := s.d.w.now
 	if now.Sub(s.since()) >= s.patience() {
-		s.connected = false
+		s.connected, s.former = false, standing{}
 	}
 	s.lastHeard = now
 }
@@ -230,6 +238,7 @@ func (s *shadow) sent(raw []byte) {
 			s.d.w.fault(s.d, "it sleeps and is sent %v", t)
 		}
 	}
+	s.answers(t)
 	switch t {
 	case mqttsn.TypePublish:
 		s.publishes(raw)
@@ -238,7 +247,7 @@ func (s *shadow) sent(raw []byte) {
 	case mqttsn.TypePingresp:
 		s.flushed()
 	case mqttsn.TypeWillTopicReq, mqttsn.TypeWillMsgReq:
-		s.asked = true
+		s.asksFor()
 	case mqttsn.TypeConnack, mqttsn.TypeDisconnect, mqttsn.TypeSuback, mqttsn.TypePuback, mqttsn.TypePubrec:
 		s.answered(raw)
 	}
@@ -307,14 +316,17 @@ func (s *shadow) answered(raw []byte) {
 		if p.Code != mqttsn.Accepted {
 			return
 		}
-		s.connected, s.asked = true, false
+		if s.asked {
+			s.state = Active
+		}
+		s.connected, s.asked, s.former = true, false, standing{}
 		if s.clean {
 			s.forget()
 		}
 	case mqttsn.Disconnect:
 		if !s.falling && s.state != Disconnected {
 			s.state = Disconnected // it is not known
-			s.connected, s.pinged = false, false
+			s.connected, s.pinged, s.former = false, false, standing{}
 		}
 		s.falling = false
 	case mqttsn.Suback:
@@ -349,6 +361,8 @@ func (s *shadow) reportSafe(id uint16) {
 
 // processEnds is a power cut, or the end of the process in order.
 func (s *shadow) processEnds() {
+	clear(s.waits)
+	s.goesOn()     // an open will handshake does not survive
 	if s.falling { // it was not confirmed, so it need not be known
 		s.state, s.falling = Active, false
 	}
@@ -369,6 +383,7 @@ func (s *shadow) processEnds() {
 // look is called now and then: a PINGRESP that is due comes.
 func (s *shadow) look() {
 	now := s.d.w.now
+	s.answerDue()
 	due := s.state == Awake && s.pinged && s.connected && s.pending() == nil && !s.register && !s.doubt
 	if c := s.copy(s.open); c != nil && !c.done {
 		due = false
@@ -389,7 +404,7 @@ func (s *shadow) will() {
 	if silent, patience := s.d.w.now.Sub(s.since()), s.patience(); silent < patience {
 		s.d.w.fault(s.d, "its will is published after %v of silence, not %v", silent, patience)
 	}
-	s.connected, s.state = false, Disconnected
+	s.connected, s.state, s.former = false, Disconnected, standing{}
 }
 
 func (s *shadow) dies() {

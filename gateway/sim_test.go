@@ -26,7 +26,7 @@ var (
 //
 // What must hold: nothing that was acknowledged to anybody is lost; QoS 2 arrives once; each publisher's messages arrive in order, topic by topic; a sleeping device is sent
 // nothing; PINGRESP comes when nothing is pending, then and only then; a will is published when its device was silent for long enough, then and only then; one message at a
-// time is sent to a device; and no table grows beyond what is on the other side of it.
+// time is sent to a device; what a connected device asks is answered; and no table grows beyond what is on the other side of it.
 func TestDay(t *testing.T) {
 	p := dayPlan()
 	first, last := *firstDay, *firstDay+*seeds-1

@@ -7,8 +7,7 @@ func (l *link) disconnect(c *client, p mqttsn.Disconnect) {
 	switch {
 	case c == nil:
 		l.drop(UnknownSender) // never answered: two gateways could go on for ever
-	case c.prompt != nil && p.Duration > 0:
-		l.dropOf(c, Unexpected) // nobody goes to sleep in the middle of CONNECT: an old packet
+	case c.prompt != nil && p.Duration > 0 && !l.setAside(c): // nobody goes to sleep in the middle of CONNECT: an old packet
 	case !c.connected() && c.prompt == nil:
 		l.goneAgain(c, p)
 	case p.Duration > 0:
@@ -76,10 +75,7 @@ func (l *link) ping(c *client, from peer, p mqttsn.Pingreq) *client {
 		return nil
 	}
 	c.heard = l.t
-	if c.prompt != nil {
-		l.dropOf(c, Unexpected)
-		return c
-	}
+	l.setAside(c)
 	c.pinged = true
 	switch {
 	case c.state == Asleep:
@@ -102,7 +98,7 @@ func (l *link) justSent(x *exchange) bool {
 // more: one that is active would have said CONNECT.
 func (l *link) rebind(from peer, id string) *client {
 	c := l.sp.clients[id]
-	if c == nil || !c.connected() || c.prompt != nil || c.state == Active && !c.link.Load().away || !l.mayMove(c, from, l.provenBy(from)) {
+	if c == nil || !c.connected() || c.prompted() || c.state == Active && !c.link.Load().away || !l.mayMove(c, from, l.provenBy(from)) {
 		return nil
 	}
 	l.counters.rebound++

@@ -27,14 +27,17 @@ func (w *will) message() *broker.Will {
 
 // prompt is the will handshake: CONNECT has come, WILLTOPICREQ or WILLMSGREQ is out (§6.3).
 type prompt struct {
-	connect  mqttsn.Connect
-	user     string
-	will     *will // nil until WILLTOPIC has come
-	tries    int   // repeats of the present request
-	again    bool  // CONNECT was heard once more while the message was awaited
-	retryAt  instant
-	newComer bool // the client was not known before: nothing is left if it gives up
+	connect mqttsn.Connect
+	user    string
+	will    *will // nil until WILLTOPIC has come
+	tries   int   // repeats of the present request
+	again   bool  // CONNECT was heard once more while the message was awaited
+	aside   bool  // the client goes on as before its CONNECT, see setAside; at retryAt the handshake is over
+	retryAt instant
 }
+
+// prompted reports whether the client is being asked for its will, and is nothing else meanwhile.
+func (c *client) prompted() bool { return c.prompt != nil && !c.prompt.aside }
 
 // promptFor begins or continues the will handshake. What the client was before is kept until it is through.
 func (l *link) promptFor(c *client, p mqttsn.Connect, user string) {
@@ -42,7 +45,7 @@ func (l *link) promptFor(c *client, p mqttsn.Connect, user string) {
 	case c.prompt == nil:
 		c.prompt = new(prompt)
 		l.prompts++
-	case c.prompt.will != nil && !c.prompt.again:
+	case c.prompt.will != nil && !c.prompt.again && !c.prompt.aside:
 		c.prompt.again = true // a late copy, unless it comes again: then the device has started anew
 	default:
 		c.prompt.will, c.prompt.again = nil, false
@@ -56,6 +59,7 @@ func (l *link) promptFor(c *client, p mqttsn.Connect, user string) {
 
 // promptOut sends the request that is due.
 func (l *link) promptOut(c *client) {
+	c.prompt.aside = false
 	c.prompt.retryAt = l.t + instant(l.cfg.RetryInterval)
 	if c.prompt.will == nil {
 		l.send(&c.peer, mqttsn.WillTopicReq{})
@@ -66,7 +70,7 @@ func (l *link) promptOut(c *client) {
 
 // promptAgain repeats the request, or gives up: then the client is again what it was before CONNECT.
 func (l *link) promptAgain(c *client) {
-	if c.prompt.tries < l.cfg.RetryCount {
+	if !c.prompt.aside && c.prompt.tries < l.cfg.RetryCount {
 		c.prompt.tries++
 		l.retransmitted(c)
 		l.promptOut(c)
@@ -100,7 +104,7 @@ func (l *link) promptFailed(c *client) {
 	}
 }
 
-// receivePrompted handles what comes from a client that was asked for its will. Nothing else is taken before the end of it.
+// receivePrompted handles what comes from a client that was asked for its will. Nothing else is taken before the end of it, unless that end is now.
 func (l *link) receivePrompted(c *client, p mqttsn.Packet) {
 	switch p := p.(type) {
 	case mqttsn.WillTopic:
@@ -108,8 +112,29 @@ func (l *link) receivePrompted(c *client, p mqttsn.Packet) {
 	case mqttsn.WillMsg:
 		l.willMessage(c, p)
 	default:
-		l.dropOf(c, Unexpected)
+		if l.setAside(c) {
+			l.receiveConnected(c, p)
+			l.pump(c)
+		}
 	}
+}
+
+// setAside has a client that was connected before its CONNECT go on with that session, because it has sent something else than its will. It reports whether that may be handled.
+//
+// One of two packets came late. Mostly it is CONNECT, repeated while CONNACK was on its way: the device has long gone on, and would find itself unheard until the handshake gives
+// up. But it may also be the other one, from before a true CONNECT. So the handshake is not over: for T_retry the will takes it up again where it was.
+func (l *link) setAside(c *client) bool {
+	switch {
+	case !c.prompted():
+		return true
+	case !c.connected():
+		l.dropOf(c, Unexpected)
+		return false
+	}
+	c.prompt.aside = true
+	c.prompt.retryAt = l.t + instant(l.cfg.RetryInterval)
+	l.schedule(c)
+	return true
 }
 
 // willTopic handles WILLTOPIC.
