@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -47,15 +49,21 @@ func (o *options) dialFault(err error) error {
 	if o.socket != "" {
 		where = o.socket
 	}
+	var file *fs.PathError
 	var dns *net.DNSError
 	var errno syscall.Errno
 	switch {
+	case errors.As(err, &file): // of a certificate: nothing was dialled
+		return err
 	case errors.As(err, &dns):
 		return fmt.Errorf("host %q cannot be looked up: %s", o.host, dns.Err)
 	case errors.As(err, &errno):
 		return fmt.Errorf("cannot connect to %s: %w", where, errno)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot connect to %s: no answer within %v", where, dialTimeout)
+	}
+	if o.tls.on && errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot connect to %s: the server ended the TLS handshake; does it speak TLS on this port?", where)
 	}
 	return fmt.Errorf("cannot connect to %s: %w", where, err)
 }

@@ -68,6 +68,9 @@ func TestUsersMistakes(t *testing.T) {
 		{"sub", "-t a -D publish response-topic a/#", "MQTT does not allow"},
 		{"sub", "-t a -D publish content-type \xff", "not valid UTF-8"},
 		{"pub", "-t a -f /nonexistent/file", "message file cannot be read"},
+		{"pub", "-t a -s -r", "-s: standard input is empty"},
+		{"sub", "-t a --cafile /nonexistent/file", "midge sub: CA file cannot be read: open /nonexistent/file:"},
+		{"sub", "-t a --tls-use-os-certs --cert /nonexistent/file --key k", "midge sub: client certificate cannot be used: open /nonexistent/file:"},
 	} {
 		var out, errs bytes.Buffer
 		code := runProgram(t.Context(), r.p, strings.Fields(r.args), strings.NewReader(""), &out, &errs)

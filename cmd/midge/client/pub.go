@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,9 @@ func newPublisher(o *options, stdin io.Reader) (*publisher, error) {
 	case fromInput:
 		if p.payload, err = io.ReadAll(stdin); err != nil {
 			return nil, fmt.Errorf("standard input cannot be read: %w", err)
+		}
+		if len(p.payload) == 0 { // the program in front has failed: with -r it would delete the retained message
+			return nil, errors.New("-s: standard input is empty; -n publishes an empty message")
 		}
 	}
 	return p, nil
