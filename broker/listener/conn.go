@@ -149,7 +149,11 @@ func (c *conn) farewell(err error) {
 		if c.refused { // who guesses passwords is not to fill the log: the Authenticator tells what is worth telling
 			level = slog.LevelDebug
 		}
-		c.server.log.Log(c.ctx, level, "connection closed for a fault", "err", fault, "reason", fault.Reason, "peer", c.peer)
+		about := []any{"err", fault, "reason", fault.Reason, "peer", c.peer}
+		if c.session != nil {
+			about = append(about, "client", c.session.ClientID())
+		}
+		c.server.log.Log(c.ctx, level, "connection closed for a fault", about...)
 		c.answerHeld()
 		if !fault.Silent {
 			c.cut(fault.Reason, fault.Text)

@@ -1,11 +1,13 @@
 package listener
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -320,6 +322,20 @@ func TestTopicAlias(t *testing.T) {
 		c.want("an alias that was never set is a protocol error", 0xE0, 1, byte(mqtt.ProtocolError))
 		if n := h.server.Faults(); n["protocol_error"] != 1 || n["malformed_packet"] != 0 {
 			t.Errorf("a connection closed for a fault is counted by its reason: %v", n)
+		}
+	})
+}
+
+func TestTheLogNamesWhoseFaultItWas(t *testing.T) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
+		var log bytes.Buffer
+		h.server.log = slog.New(slog.NewTextHandler(&log, nil))
+		c := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "pump", CleanStart: true})
+		c.send([]byte{0x82, 5, 0, 1, 0, 0, 0})
+		c.wantClosed("a SUBSCRIBE with an empty filter ends the connection")
+		h.end()
+		if text := log.String(); !strings.Contains(text, "closed for a fault") || !strings.Contains(text, "client=pump") {
+			t.Errorf("the log names the client that was at fault: %q", text)
 		}
 	})
 }
