@@ -54,6 +54,9 @@ func (s *Store) checkMark() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if dir, fault := s.fs.Stat(s.dir); fault == nil && !dir.IsDir() {
+		return fmt.Errorf("the data directory %s is no directory", s.dir)
+	}
 	if err != nil {
 		return fmt.Errorf("open %s in %s: %w", damagedMark, s.dir, err)
 	}

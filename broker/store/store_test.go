@@ -81,6 +81,17 @@ func dump(t testing.TB, s *Store) string {
 
 func text(v any) string { return strings.TrimSpace(fmt.Sprintf("%+v", v)) }
 
+func TestDirectoryThatIsNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(Options{Dir: file})
+	if want := "the data directory " + file + " is no directory"; err == nil || err.Error() != want {
+		t.Errorf("a file in the place of the directory is one sentence: %q, want %q", err, want)
+	}
+}
+
 func TestSecondStoreInOneDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s, err := Open(Options{Dir: dir})
