@@ -160,6 +160,7 @@ func TestRunFlags(t *testing.T) {
 	if p.err != nil {
 		t.Errorf("SIGTERM ends midge without an error: %v", p.err)
 	}
+	p.waitFor("the log tells a stop from a crash", "midge has stopped")
 	for _, wrong := range []string{"65536", "-1"} {
 		if _, errs, status := midge(t, "", "run", "-c", file, "--port="+wrong); status != 1 || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, wrong) {
 			t.Errorf("a port that cannot be is one sentence: status %d, %q", status, errs)

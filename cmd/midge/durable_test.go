@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -100,6 +102,27 @@ func TestOrderlyRestart(t *testing.T) {
 	k.stop()
 	k.begin()
 	k.wantFilled()
+}
+
+func TestStateIsForItsUserAlone(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	k := newKeeper(t, data, "refuse")
+	k.begin()
+	k.fill()
+	defer k.stop()
+	err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
+		i, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) { // one that the store no longer needs
+			return nil
+		}
+		if err == nil && i.Mode().Perm()&0o077 != 0 {
+			t.Errorf("messages lie there, so no other user may read it: %s has mode %v", path, i.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDataDirInUse(t *testing.T) {

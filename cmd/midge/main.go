@@ -51,6 +51,7 @@ func main() {
 			longFlags(args)
 		}
 	}
+	keepPrivate()
 	k := kong.Parse(&cli{}, kong.Name("midge"), kong.UsageOnError(),
 		kong.Description("MQTT broker, MQTT-SN gateway and bridge for the edge."),
 		kong.BindTo(ctx, (*context.Context)(nil)))

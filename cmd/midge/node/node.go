@@ -148,5 +148,8 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
+	if closed == nil {
+		n.log.Info("midge has stopped") // without this line a log that ends tells of a crash or a power cut
+	}
 	return closed
 }
