@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -72,8 +73,16 @@ func damagedAtOpen(err error) error {
 	return damageOf(err)
 }
 
+// reasonMax is how much is told of what a damaged file holds.
+const reasonMax = 300
+
 func damageOf(err error) error {
-	return &DamageError{File: storeFile.FindString(err.Error()), Reason: err.Error(), Err: err}
+	reason, _, _ := strings.Cut(err.Error(), "\n") // what comes after is Pebble's for its developers
+	file := storeFile.FindString(reason)
+	if len(reason) > reasonMax {
+		reason = strings.ToValidUTF8(reason[:reasonMax], "") + " …"
+	}
+	return &DamageError{File: file, Reason: reason, Err: err}
 }
 
 // storeFile finds the name of a file of Pebble's in a text.

@@ -51,7 +51,7 @@ func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: s.backgroundError,
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
-				s.log.Error("the store is damaged", "err", i.Details, "file", i.Path)
+				s.log.Error("the store is damaged", "err", damageOf(i.Details).Error(), "file", i.Path)
 			},
 		},
 	}
@@ -78,7 +78,13 @@ func (s *Store) backgroundError(err error) {
 		return
 	}
 	if err := damaged(err); err != nil {
-		if d := new(DamageError); errors.As(err, &d) {
+		d := new(DamageError)
+		isDamage := errors.As(err, &d)
+		if isDamage && !s.disk.opened.Load() {
+			s.atOpen.Store(d) // Open returns it, and nobody has to start again
+			return
+		}
+		if isDamage {
 			s.markDamaged(err)
 		}
 		s.giveUp(err)
@@ -87,6 +93,10 @@ func (s *Store) backgroundError(err error) {
 
 // giveUp ends the program by the caller's means.
 func (s *Store) giveUp(err error) {
+	if d := new(DamageError); errors.As(err, &d) {
+		s.fatal(fmt.Errorf("the store in %s has turned out to be damaged, and the next start deals with that as on_damage says; what was acknowledged until now and still reads is safe, nothing after it was acknowledged: %w", s.dir, err))
+		panic("store: Options.Fatal returned")
+	}
 	s.fatal(fmt.Errorf("the disk under %s failed; what was acknowledged until now is as safe as this disk keeps what it has confirmed, nothing after it was acknowledged: %w", s.dir, err))
 	panic("store: Options.Fatal returned")
 }

@@ -70,6 +70,10 @@ func TestSalvageKeepsEverythingThatReadsAndTheOldFiles(t *testing.T) {
 	if names, err := fs.List("data/damaged-1"); err != nil || len(names) < 4 {
 		t.Errorf("the damaged files are kept aside: %v %v", names, err)
 	}
+	var b bytes.Buffer
+	if err := stats(testOptions(fs), &b); err != nil || !strings.Contains(b.String(), " octets in damaged-1, which midge does not need\n") {
+		t.Errorf("stats tell whose card fills up what lies aside: %v\n%s", err, b.String())
+	}
 	if _, report := salvaged(t, fs); report != nil {
 		t.Errorf("a store that was salvaged is not salvaged again: %v", report)
 	}

@@ -339,6 +339,37 @@ func TestDamagedStoresComeUp(t *testing.T) {
 	}
 }
 
+// TestTablesOfNULsAreSalvagedAtOnce makes NULs of each table in turn: nobody has to start the box twice.
+func TestTablesOfNULsAreSalvagedAtOnce(t *testing.T) {
+	tables := 0
+	for seed := range uint64(4) {
+		p := newPast(t, rand.New(rand.NewPCG(seed, 7)))
+		l, err := listFiles(p.fs, testDir)
+		if err != nil {
+			t.Fatal("the directory lists:", err)
+		}
+		live := (&remains{fs: p.fs, dir: testDir, seen: map[Fault]bool{}}).manifest(l).Live
+		for n, size := range live {
+			tables++
+			fs := p.fs.CrashClone(vfs.CrashCloneCfg{})
+			if err := writeSynced(fs, fs.PathJoin(testDir, tableName(n)), make([]byte, size)); err != nil {
+				t.Fatal("a damaged file is written:", err)
+			}
+			s, report, err := OpenOrSalvage(testOptions(fs), Salvage)
+			if err != nil {
+				t.Fatalf("seed %d: a store with %s full of NULs comes up: %v", seed, tableName(n), err)
+			}
+			if report == nil || !strings.Contains(report.String(), tableName(n)) {
+				t.Errorf("seed %d: the report names %s: %v", seed, tableName(n), report)
+			}
+			s.Close()
+		}
+	}
+	if tables < 10 {
+		t.Errorf("there are tables to damage, and not only %d", tables)
+	}
+}
+
 // comeUp opens a damaged store as a box does that is started again whenever it fails.
 func (p *past) comeUp(t testing.TB) (s *Store, reports []*Report) {
 	for range 4 {

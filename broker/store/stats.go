@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -119,6 +120,9 @@ func (n *numbers) write(w io.Writer, s *Store) error {
 	} {
 		fmt.Fprintf(t, "%s\t%v\n", row.name, row.value)
 	}
+	for _, name := range keptAside(s) {
+		fmt.Fprintf(t, "kept aside\t%d octets in %s, which midge does not need\n", dirSize(s.fs, s.fs.PathJoin(s.dir, name)), name)
+	}
 	n.top(t)
 	return t.Flush()
 }
@@ -141,6 +145,14 @@ func (n *numbers) top(w io.Writer) {
 	if more := len(queues) - statsTop; more > 0 {
 		fmt.Fprintf(w, "and %d smaller queues\n", more)
 	}
+}
+
+// keptAside are the directories of what was salvaged.
+func keptAside(s *Store) []string {
+	names, _ := s.fs.List(s.dir)
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, dirDamaged) })
+	slices.Sort(names)
+	return names
 }
 
 // onDisk tells the sizes of files by kind.

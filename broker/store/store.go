@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -42,6 +43,7 @@ type Store struct {
 	commit commitMetrics
 	busy   busy
 	space  reclaimer
+	atOpen atomic.Pointer[DamageError] // that a flush or compaction met while the store was being opened
 
 	mu       sync.Mutex
 	refs     map[uint64]uint32 // bodies: how many entries use each
@@ -78,6 +80,10 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s.disk.opened.Store(true)
+	if damage := s.atOpen.Load(); damage != nil {
+		s.db.Close()
+		return nil, damage
+	}
 	s.space.ctx, s.space.cancel = context.WithCancel(context.Background())
 	s.disk.check()
 	return s, nil
