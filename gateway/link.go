@@ -91,8 +91,11 @@ func (l *link) configure(cfg LinkConfig) {
 	l.cfg, l.allow = cfg.withDefaults(l.mtu), newAllowed(cfg.AllowClients, cfg.AllowAddresses)
 }
 
-// enter begins an input.
+// enter begins an input. Those of a batch have the same time.
 func (l *link) enter(now time.Time) {
+	if now == l.now {
+		return
+	}
 	l.now, l.t = now, l.sp.at(now)
 	l.debug = l.log.Enabled(context.Background(), slog.LevelDebug)
 }

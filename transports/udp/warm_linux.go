@@ -79,31 +79,28 @@ func (w *warmSocket) Read(f func(fd uintptr) bool) error {
 		case w.late.Load():
 			return os.ErrDeadlineExceeded
 		}
-		if w.wait() && f(uintptr(w.fd)) {
+		if f(uintptr(w.fd)) {
 			w.last = time.Now()
 			return nil
 		}
+		w.wait()
 	}
 }
 
-// wait reports whether the socket has something. It returns false for the bell, after a while, and when it was disturbed.
-func (w *warmSocket) wait() bool {
+// wait returns when the socket has something, for the bell, after a while, and when it was disturbed.
+func (w *warmSocket) wait() {
 	fds := [2]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.bell), Events: unix.POLLIN}}
 	if time.Since(w.last) < warm.Wait && warm.Enter() {
 		defer warm.Leave()
 		limit := unix.NsecToTimespec(int64(warm.Wait))
-		n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
-		if errno != 0 || n == 0 {
-			return false // a signal means that the scheduler wants the processor
-		}
-	} else if n, err := unix.Ppoll(fds[:], nil, nil); err != nil || n == 0 {
-		return false
+		syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&limit)), 0, 0, 0) // a signal means that the scheduler wants the processor
+	} else {
+		unix.Ppoll(fds[:], nil, nil)
 	}
 	if fds[1].Revents != 0 {
 		var count [8]byte
 		unix.Read(w.bell, count[:])
 	}
-	return fds[0].Revents != 0
 }
 
 // SetReadDeadline makes Read return os.ErrDeadlineExceeded until it is called with the zero time. Only what is past or never is needed here.
