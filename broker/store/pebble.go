@@ -63,6 +63,9 @@ func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 	o.Experimental.SpanPolicyFunc = s.busy.span
 	o.Experimental.ReadSamplingMultiplier = -1 // reading a queue must not have it written again
 	o.Experimental.FileCacheShards = 1
+	// The usual scheduler looks ten times a second whether more than one merge at a time is allowed by now, which it never is here: a box at rest stays awake for
+	// that, and a battery feels it. This one looks when a merge ends.
+	o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	if s.tune != nil {
 		s.tune(o)
 	}
