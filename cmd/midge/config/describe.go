@@ -24,7 +24,9 @@ func (c *Config) Describe(w io.Writer) error {
 	if len(c.Listeners) == 0 && len(c.Links) == 0 {
 		p.row("listener", "none: only bridges bring messages in")
 	}
-	p.gateway(c.Gateway)
+	if len(c.Links) > 0 {
+		p.gateway(c.Gateway)
+	}
 	for _, b := range c.Bridges {
 		p.bridge(b)
 	}

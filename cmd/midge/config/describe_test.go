@@ -17,7 +17,9 @@ func TestDescribe(t *testing.T) {
 	small := Default()
 	small.Node = Node{ID: "pi7"}
 	small.HTTP.Address = ""
-	for name, c := range map[string]*Config{"full": full, "small": small} {
+	plain := Default()
+	plain.Node, plain.Links = Node{ID: "pi7"}, nil
+	for name, c := range map[string]*Config{"full": full, "small": small, "plain": plain} {
 		var out strings.Builder
 		if err := c.Describe(&out); err != nil {
 			t.Fatal(err)

@@ -130,10 +130,19 @@ func dial(dataDir string) (*net.UnixConn, error) {
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("the midge on %s runs as another user: %w", dataDir, err)
 	case err != nil:
-		return nil, fmt.Errorf("no midge runs on %s: %w", dataDir, err)
+		return nil, fmt.Errorf("no midge runs on %s: %w%s", dataDir, err, whence(dataDir))
 	}
 	c.SetDeadline(time.Now().Add(answerWait))
 	return c, nil
+}
+
+// whence says what a relative directory is relative to: a midge that was started elsewhere is not found by it.
+func whence(dataDir string) string {
+	here, err := os.Getwd()
+	if err != nil || filepath.IsAbs(dataDir) {
+		return ""
+	}
+	return "; a data_dir without / in front begins where midge was started, which is here " + here
 }
 
 // begin sends a request and returns what follows an "ok".

@@ -18,6 +18,10 @@ func TestAskAndAnswer(t *testing.T) {
 	if _, err := Ask(dir, "x"); err == nil || !strings.HasPrefix(err.Error(), "no midge runs on "+dir) {
 		t.Errorf("where no midge runs, one is told so: %v", err)
 	}
+	here, _ := os.Getwd()
+	if _, err := Ask("data", "x"); err == nil || !strings.HasSuffix(err.Error(), " which is here "+here) {
+		t.Errorf("who asks from another directory than midge was started in learns why: %v", err)
+	}
 	os.WriteFile(filepath.Join(dir, socketName), nil, 0o600) // left behind
 	s, err := Listen(dir)
 	if err != nil {
