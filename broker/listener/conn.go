@@ -178,7 +178,11 @@ func (c *conn) leave(now time.Time, err error) {
 		how.Lost = false // the server goes, not the client: nobody is to be told that the client was lost
 	}
 	c.session.Close(now, how)
-	c.server.log.Debug("client disconnected", "client", c.session.ClientID(), "peer", c.peer, "err", err)
+	about := []any{"client", c.session.ClientID(), "peer", c.peer}
+	if !errors.Is(err, errDone) {
+		about = append(about, "err", err)
+	}
+	c.server.log.Info("client disconnected", about...)
 }
 
 // disconnect sends DISCONNECT, where the version has one from the server, and ends our side. Any goroutine may call it.

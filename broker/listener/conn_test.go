@@ -326,6 +326,23 @@ func TestTopicAlias(t *testing.T) {
 	})
 }
 
+// TestWhoIsThereStandsInTheLog at the level that Midge has unless told otherwise, as Mosquitto's does.
+func TestWhoIsThereStandsInTheLog(t *testing.T) {
+	in(t, Policy{}, broker.Limits{}, func(h *house) {
+		var log bytes.Buffer
+		h.server.log = slog.New(slog.NewTextHandler(&log, nil))
+		c := h.dial(mqtt.V311).connect(mqtt.Connect{ClientID: "pump", CleanStart: true})
+		c.send([]byte{0xE0, 0})
+		c.wantClosed("a DISCONNECT ends the connection")
+		h.end()
+		for _, want := range []string{`msg="client connected" client=pump user="" peer=pipe version=3.1.1 clean=true`, "msg=\"client disconnected\" client=pump peer=pipe\n"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log says %q: %q", want, log.String())
+			}
+		}
+	})
+}
+
 func TestTheLogNamesWhoseFaultItWas(t *testing.T) {
 	in(t, Policy{}, broker.Limits{}, func(h *house) {
 		var log bytes.Buffer

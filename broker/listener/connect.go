@@ -122,7 +122,7 @@ func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 	}
 	c.keepAlive = time.Duration(c.keepAliveFor(p)) * time.Second * 3 / 2
 	c.lastRead = now
-	c.server.log.Debug("client connected", "client", o.ClientID, "user", v.Username, "peer", c.peer, "version", c.version, "clean", p.CleanStart)
+	c.server.log.Info("client connected", "client", o.ClientID, "user", v.Username, "peer", c.peer, "version", c.version, "clean", p.CleanStart)
 	return nil
 }
 

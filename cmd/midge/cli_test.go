@@ -146,15 +146,16 @@ func atoi(t *testing.T, number string) int {
 	return n
 }
 
-// TestRunFlags: -p moves the first listener, -v logs packets.
+// TestRunFlags: -p moves the first listener, -v logs the packets of links.
 func TestRunFlags(t *testing.T) {
 	file := writeFile(t, "config.toml", fmt.Sprintf(smallConfig, freePort(t), freePort(t), freePort(t)))
 	port := freePort(t)
 	p := start(t, midgePath(t), "run", "-c", file, "-p", fmt.Sprint(port), "-v")
 	p.waitFor("midge says when it is ready", "midge is ready")
 	publish(t, port, "-t", "a", "-m", "x", "-i", "somebody", "-q", "1")
-	p.wait("-v logs what happens", func(line string) bool {
-		return strings.Contains(line, "level=DEBUG") && strings.Contains(line, "client=somebody")
+	p.waitFor("-p moves the first listener", "client=somebody")
+	p.wait("-v logs what happens on links", func(line string) bool {
+		return strings.Contains(line, "level=DEBUG") && strings.Contains(line, `packet="ADVERTISE `)
 	})
 	p.stop()
 	if p.err != nil {

@@ -21,7 +21,7 @@ const defaultConfig = "config.toml"
 type runCmd struct {
 	Config  string `short:"c" placeholder:"FILE" help:"Configuration; without it ./config.toml if that exists, else the built-in defaults."`
 	Port    int    `short:"p" placeholder:"PORT" help:"Port of the first MQTT listener, instead of the configured one."`
-	Verbose bool   `short:"v" help:"Log everything, packets too."`
+	Verbose bool   `short:"v" help:"Log everything, MQTT-SN packets too."`
 	Daemon  bool   `short:"d" help:"Run in the background."`
 }
 
