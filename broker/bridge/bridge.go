@@ -74,6 +74,16 @@ func New(b *broker.Broker, cfg Config, log *slog.Logger) *Bridge {
 	}
 }
 
+// Check returns the error that Open would, without a broker: one sentence for a setting that cannot work, or a file that cannot be read.
+func Check(cfg Config) error {
+	b := &Bridge{cfg: cfg.withDefaults()}
+	_, err := newMapping(b.cfg.Topics)
+	if err == nil {
+		_, err = newTarget(b.cfg)
+	}
+	return b.named(err)
+}
+
 // Status is a snapshot. It may be asked for at any time, from any goroutine.
 func (b *Bridge) Status() Status { return b.ledger.snapshot(time.Now()) }
 

@@ -58,4 +58,43 @@ func TestDevicesOverDTLS(t *testing.T) {
 	if m := await[client.Message](boat, "its owner goes on"); string(m.Payload) != "sail" {
 		t.Errorf("its owner goes on: %q", m.Payload)
 	}
+
+	e.write("psk", "barn:101112131415161718\ncabin:zz\n")
+	if _, errs, status := e.reload(); status != 1 || !strings.Contains(errs, `link wan: psk:2: the key of "cabin"`) {
+		t.Errorf("a faulty key refuses the reload: status %d, %q", status, errs)
+	}
+	boat.publish("boat/depth", "14", mqttsn.AtLeastOnce)
+	s.waitFor("and all stays as it was", "boat/depth 14")
+	e.write("psk", "barn:101112131415161718\ncabin:202122232425262728\n")
+	if out, errs, status := e.reload(); status != 0 || !strings.Contains(out, "; 1 clients were disconnected") {
+		t.Errorf("who has no key any more is disconnected: status %d, %q, %q", status, out, errs)
+	}
+	cabin := join("cabin", 0x20, "stove")
+	cabin.connect()
+	cabin.publish("cabin/heat", "20", mqttsn.AtLeastOnce)
+	s.waitFor("a new key opens", "cabin/heat 20")
+}
+
+// TestCheckReadsEveryFile: what keeps midge from starting, midge check tells.
+func TestCheckReadsEveryFile(t *testing.T) {
+	dir := t.TempDir()
+	e := &estate{t: t, dir: dir}
+	e.write("config.toml", `[[link]]
+name = "wan"
+type = "dtls"
+address = "127.0.0.1:0"
+psk_file = "nokeys"
+[[bridge]]
+name = "cloud"
+address = "mqtts://localhost"
+ca_file = "noca"
+[[bridge.topic]]
+filter = "a"
+`)
+	out, errs, status := midge(t, dir, "check")
+	for _, want := range []string{"link wan: read the pre-shared keys: open nokeys:", "bridge cloud: CA file cannot be read: open noca:"} {
+		if status != 1 || !strings.Contains(errs, want) {
+			t.Errorf("midge check says %q: status %d, %q%s", want, status, errs, out)
+		}
+	}
 }

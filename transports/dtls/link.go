@@ -23,7 +23,6 @@ const ReasonSession = "unknown_session"
 // A Link is the gateway's side of DTLS as a transports.Link.
 type Link struct {
 	socket   *socket
-	options  []dtls.ServerOption
 	mtu      int
 	most     int // sessions
 	counters *transports.Counters
@@ -35,6 +34,8 @@ type Link struct {
 	reading sync.WaitGroup // the one that reads the socket
 
 	mu       sync.RWMutex
+	options  []dtls.ServerOption // of the next handshake
+	keys     PSK                 // the same
 	sessions map[transports.Addr]*session
 	shaking  int // handshakes under way
 }
@@ -58,7 +59,7 @@ func Listen(c Config) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on DTLS %s: %w", c.Address, err)
 	}
-	l := &Link{options: o, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
+	l := &Link{options: o, keys: c.PSK, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
 		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
 			transports.ReasonNoGroup, ReasonHandshake, ReasonSession)}
 	l.socket = newSocket(conn, func() { l.counters.Count(ReasonSession, 1) })
@@ -137,7 +138,9 @@ func (l *Link) serve(f *flow) {
 func (l *Link) shake(f *flow) (s *session, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, handshakeTimeout)
 	defer cancel()
-	o := append(l.options[:len(l.options):len(l.options)], dtls.WithConnectionIDGenerator(f.connectionID))
+	l.mu.RLock()
+	o, keys := append(l.options[:len(l.options):len(l.options)], dtls.WithConnectionIDGenerator(f.connectionID)), l.keys
+	l.mu.RUnlock()
 	c, err := dtls.ServerWithOptions(f, f.peer(), o...)
 	if err == nil {
 		if err = c.HandshakeContext(ctx); err == nil {
@@ -150,6 +153,9 @@ func (l *Link) shake(f *flow) (s *session, err error) {
 	l.mu.Lock()
 	l.shaking--
 	var silent *session
+	if err == nil && s.outdated(keys, l.keys) {
+		silent, err = s, errors.New("the pre-shared key was replaced meanwhile")
+	}
 	if err == nil {
 		if len(l.sessions) >= l.most {
 			silent = l.mostSilent()
@@ -161,6 +167,28 @@ func (l *Link) shake(f *flow) (s *session, err error) {
 		silent.Close() // its reader forgets it
 	}
 	return s, err
+}
+
+// Reload has the following handshakes go by the keys and certificates of c; all else of it counts for nothing. Sessions whose pre-shared key is another now, or gone,
+// end; how many it tells. On an error everything stays as it was.
+func (l *Link) Reload(c Config) (ended int, err error) {
+	o, err := c.options()
+	if err != nil {
+		return 0, err
+	}
+	var gone []*session
+	l.mu.Lock()
+	for _, s := range l.sessions {
+		if s.outdated(l.keys, c.PSK) {
+			gone = append(gone, s)
+		}
+	}
+	l.options, l.keys = o, c.PSK
+	l.mu.Unlock()
+	for _, s := range gone {
+		s.Close() // its reader forgets it
+	}
+	return len(gone), nil
 }
 
 // mostSilent takes the session that was silent for longest out of the list.

@@ -1,6 +1,7 @@
 package dtls
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
@@ -20,6 +21,7 @@ type session struct {
 	*dtls.Conn
 	addr     transports.Addr
 	identity string
+	shared   bool         // the identity is that of a pre-shared key
 	heard    atomic.Int64 // when a message came last, Unix ns
 }
 
@@ -34,9 +36,14 @@ func newSession(c *dtls.Conn) (*session, error) {
 	}
 	var id [16]byte
 	rand.Read(id[:])
-	s := &session{Conn: c, addr: transports.MakeAddr(id[:]), identity: name}
+	s := &session{Conn: c, addr: transports.MakeAddr(id[:]), identity: name, shared: len(state.PeerCertificates) == 0}
 	s.heard.Store(time.Now().UnixNano())
 	return s, nil
+}
+
+// outdated reports whether the session was made with a pre-shared key that is another now, or gone.
+func (s *session) outdated(then, now PSK) bool {
+	return s.shared && !bytes.Equal(then[s.identity], now[s.identity])
 }
 
 // identityOf is the name that a peer has proven; "" is an anonymous one.

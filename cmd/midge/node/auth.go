@@ -2,13 +2,16 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"midge/broker"
 	"midge/broker/auth"
+	"midge/broker/bridge"
 	"midge/broker/listener"
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/guard"
+	"midge/transports/dtls"
 )
 
 // doors are where clients come in: one for each listener, in the order of the configuration, and one for all links.
@@ -40,19 +43,39 @@ func loadRules(cfg *config.Config) (r rules, err error) {
 
 // Check reads the files that cfg names and says what is wrong with them.
 func Check(cfg *config.Config) error {
-	_, _, err := prepare(cfg)
+	_, err := prepare(cfg)
+	for _, b := range cfg.Bridges {
+		err = errors.Join(err, bridge.Check(bridgeConfig(b, cfg.Node.Name())))
+	}
 	return err
 }
 
-// prepare reads what a reload replaces: rules, and the policies of listeners, as far as files say them. The error has everything that is wrong.
-func prepare(cfg *config.Config) (r rules, policies []listener.Policy, err error) {
-	r, err = loadRules(cfg)
+// prepared is what a reload replaces, as far as files say it.
+type prepared struct {
+	rules
+	policies []listener.Policy // in the order of the listeners
+	dtls     []dtls.Config     // in the order of the links; that of others is empty
+}
+
+// prepare reads the files that cfg names but for those of bridges. The error has everything that is wrong.
+func prepare(cfg *config.Config) (p prepared, err error) {
+	p.rules, err = loadRules(cfg)
 	for _, l := range cfg.Listeners {
-		p, fault := policy(l)
+		one, fault := policy(l)
 		err = errors.Join(err, fault)
-		policies = append(policies, p)
+		p.policies = append(p.policies, one)
 	}
-	return r, policies, err
+	for _, l := range cfg.Links {
+		var one dtls.Config
+		if l.Type == "dtls" {
+			var fault error
+			if one, fault = dtlsConfig(l); fault != nil {
+				err = errors.Join(err, fmt.Errorf("link %s: %w", l.Name, fault))
+			}
+		}
+		p.dtls = append(p.dtls, one)
+	}
+	return p, err
 }
 
 // files are the files that have been read.

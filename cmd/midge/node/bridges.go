@@ -8,8 +8,8 @@ import (
 
 var directions = map[string]bridge.Direction{"out": bridge.Out, "in": bridge.In, "both": bridge.Both}
 
-// bridge opens a bridge, so that nothing is published before it is subscribed.
-func (n *Node) bridge(b config.Bridge, node string) error {
+// bridgeConfig is what package bridge wants to know of a bridge of a node.
+func bridgeConfig(b config.Bridge, node string) bridge.Config {
 	c := bridge.Config{
 		Name: b.Name, Node: node, Address: b.Address, ClientID: b.ClientIDAt(node), Username: b.Username, Password: b.Password,
 		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile,
@@ -22,7 +22,12 @@ func (n *Node) bridge(b config.Bridge, node string) error {
 		c.Topics = append(c.Topics, bridge.Topic{Filter: t.Filter, Direction: directions[t.Direction], QoS: mqtt.QoS(t.QoS),
 			LocalPrefix: t.LocalPrefix, RemotePrefix: t.RemotePrefix})
 	}
-	br := bridge.New(n.Broker, c, n.log)
+	return c
+}
+
+// bridge opens a bridge, so that nothing is published before it is subscribed.
+func (n *Node) bridge(b config.Bridge, node string) error {
+	br := bridge.New(n.Broker, bridgeConfig(b, node), n.log)
 	if err := br.Open(); err != nil {
 		return err
 	}

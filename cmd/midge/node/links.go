@@ -12,6 +12,7 @@ import (
 	"midge/cmd/midge/config"
 	"midge/gateway"
 	"midge/transports"
+	"midge/transports/dtls"
 	"midge/transports/serial"
 	"midge/transports/udp"
 	"midge/transports/xbee"
@@ -114,7 +115,11 @@ func openLink(l config.Link) (transports.Link, error) {
 		}
 		return xbee.Open(xbee.Config{Device: l.Device, Baud: l.Speed(), Network: network, MTU: l.MTU, Radius: uint8(l.Radius), WaitForDevice: true})
 	case "dtls":
-		return openDTLS(l)
+		c, err := dtlsConfig(l)
+		if err != nil {
+			return nil, err
+		}
+		return dtls.Listen(c)
 	}
 	return udp.Listen(udp.Config{Address: l.Address, Groups: l.Groups, MTU: l.MTU})
 }

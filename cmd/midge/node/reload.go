@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"midge/broker/auth"
 	"midge/cmd/midge/config"
 	"midge/cmd/midge/control"
+	"midge/transports/dtls"
 )
 
 // Reloaded is what a reload has done.
@@ -18,26 +18,27 @@ type Reloaded struct {
 // Reload takes over what cfg says: who may do what, certificates, and what stands beside listeners that stay at their addresses. Clients that may stay notice nothing. An error
 // has everything that is wrong and leaves all as it was. One Reload at a time.
 func (n *Node) Reload(cfg *config.Config) (Reloaded, error) {
-	r, policies, err := prepare(cfg)
+	p, err := prepare(cfg)
 	if err != nil {
 		return Reloaded{}, err
 	}
-	n.doors.links.SetRules(r.links)
+	n.doors.links.SetRules(p.rules.links)
 	for i, l := range n.cfg.Listeners {
 		if at := slices.IndexFunc(cfg.Listeners, l.SameDoor); at >= 0 {
-			n.doors.listeners[i].SetRules(r.listeners[at])
-			policies[at].Auth = n.doors.listeners[i]
-			n.warnOfExpiry(policies[at])
-			n.listeners[i].SetPolicy(policies[at])
+			n.doors.listeners[i].SetRules(p.rules.listeners[at])
+			p.policies[at].Auth = n.doors.listeners[i]
+			n.warnOfExpiry(p.policies[at])
+			n.listeners[i].SetPolicy(p.policies[at])
 		}
 	}
-	n.warn(r)
+	n.warn(p.rules)
 	n.Broker.Authorize(n.access)
-	return Reloaded{n.Server.Review() + n.reviewDevices(cfg, r.links.Passwords), n.cfg.AfterRestart(cfg)}, nil
+	return Reloaded{n.Server.Review() + n.reviewDevices(cfg, p), n.cfg.AfterRestart(cfg)}, nil
 }
 
-// reviewDevices gives the links what cfg says of their devices, and returns how many of these may not stay: they are on no list any more, or their user has another password record.
-func (n *Node) reviewDevices(cfg *config.Config, passwords *auth.Passwords) (gone int) {
+// reviewDevices gives the links what cfg says of their devices, and returns how many of these may not stay: they are on no list any more, or their user has another password record
+// or pre-shared key.
+func (n *Node) reviewDevices(cfg *config.Config, p prepared) (gone int) {
 	n.Gateway.SetPredefined(predefined(cfg.Gateway.Predefined))
 	for _, l := range n.cfg.Links {
 		if at := slices.IndexFunc(cfg.Links, l.SameWay); at >= 0 {
@@ -45,12 +46,27 @@ func (n *Node) reviewDevices(cfg *config.Config, passwords *auth.Passwords) (gon
 			if err != nil {
 				n.log.Warn("a link keeps what it was told before", "link", l.Name, "err", err)
 			}
-			gone += sent
+			gone += sent + n.reloadDTLS(l.Name, p.dtls[at])
 		}
 	}
+	passwords := p.rules.links.Passwords
 	changed := passwords.Changed(n.doors.devices)
 	n.doors.devices = passwords
 	return gone + n.Gateway.Review(func(_, _, user string) bool { return user == "" || !slices.Contains(changed, user) })
+}
+
+// reloadDTLS gives a link of that type its keys and certificates anew, and returns how many sessions that has ended.
+func (n *Node) reloadDTLS(name string, c dtls.Config) (ended int) {
+	for _, one := range n.links {
+		if t, is := one.Link.(*dtls.Link); is && one.name == name {
+			ended, err := t.Reload(c)
+			if err != nil {
+				n.log.Warn("a link keeps what it was told before", "link", name, "err", err)
+			}
+			return ended
+		}
+	}
+	return 0
 }
 
 // Control opens the socket on which commands talk to this midge, each request answered by what do returns. Where there is no data directory, or no socket can be in it, midge runs
