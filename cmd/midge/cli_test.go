@@ -32,9 +32,11 @@ func midge(t *testing.T, dir string, args ...string) (stdout, stderr string, sta
 }
 
 func TestVersion(t *testing.T) {
-	out, errs, status := midge(t, "", "version")
-	if want := regexp.MustCompile(`^midge version \d+\.\d+\.\d+( \([0-9a-f]{12}\))? go1\.\S+ \w+/\w+\n$`); !want.MatchString(out) || errs != "" || status != 0 {
-		t.Errorf("midge version prints release, commit, Go and system: got %q, %q, status %d", out, errs, status)
+	want := regexp.MustCompile(`^midge version \d+\.\d+\.\d+( \([0-9a-f]{12}\))? go1\.\S+ \w+/\w+\n$`)
+	for _, arg := range []string{"version", "--version"} {
+		if out, errs, status := midge(t, "", arg); !want.MatchString(out) || errs != "" || status != 0 {
+			t.Errorf("midge %s prints release, commit, Go and system: got %q, %q, status %d", arg, out, errs, status)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"midge/cmd/midge/client"
+	"midge/cmd/midge/node"
 	"midge/cmd/midge/passwd"
 )
 
@@ -28,6 +29,8 @@ type cli struct {
 	Store   storeCmd   `cmd:"" help:"Look into the state on disk, verify it, or move it to another box."`
 	Import  importCmd  `cmd:"" help:"Print a configuration made from the one of Mosquitto or of another MQTT-SN gateway."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // clientCmd stands for a command that parses its own arguments, so that help lists it.
@@ -54,7 +57,7 @@ func main() {
 	keepPrivate()
 	k := kong.Parse(&cli{}, kong.Name("midge"), kong.UsageOnError(),
 		kong.Description("MQTT broker, MQTT-SN gateway and bridge for the edge."),
-		kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Vars{"version": node.Version})
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "midge:", err)
 		os.Exit(1)
