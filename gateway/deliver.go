@@ -24,7 +24,7 @@ type exchange struct {
 	published bool // PUBLISH was out before, so it is a duplicate now
 	dup       bool // the last PUBLISH carried DUP
 	plain     bool // the client does not understand DUP
-	corrected bool // the client has called the topic id invalid once
+	corrected bool // the client has called the topic id invalid, and has had a REGISTER since
 	parked    bool // out of tries, or the client sleeps: go on when it is heard
 	delayed   bool // there was no room for it on the air: it goes when the client has its turn
 	held      bool // parked until CONNACK is out, or its topic id is safe
@@ -235,6 +235,7 @@ func (l *link) knewMeanwhile(c *client, id uint16) {
 		return
 	}
 	x.phase, x.tries, x.rounds = publishing, 0, 0
+	x.corrected = false // unless that answer is lost: then it knows the id no better than before
 	l.transmit(c, x)
 	l.schedule(c)
 }
@@ -264,7 +265,7 @@ func (l *link) resume(c *client) {
 	if x.published || x.regID != 0 {
 		l.retransmitted(c)
 	}
-	x.tries, x.waitUntil, x.held = 0, 0, false
+	x.tries, x.waitUntil, x.held, x.corrected = 0, 0, false, false
 	l.transmit(c, x)
 	l.schedule(c)
 	if c.x == nil {

@@ -98,7 +98,7 @@
 //
 //   - REGACK refused: code 1 waits T_WAIT; other codes unsubscribe the name, and the name is not offered again before the next CONNECT.
 //
-//   - PUBACK code 2 registers the topic (again) and repeats the message once; code 1 waits T_WAIT; code 3 ends the delivery, but
+//   - PUBACK code 2 registers the topic (again) and repeats the message, once if the client has confirmed that REGISTER; code 1 waits T_WAIT; code 3 ends the delivery, but
 //     for a PUBLISH with DUP, which comes once more without: there are devices that refuse the flag.
 //
 //   - Out of tries: the client is left alone until it is heard; only its keep-alive timer says that it is lost.
