@@ -3,8 +3,6 @@ package gateway
 import (
 	"bytes"
 	"time"
-
-	"midge/transports"
 )
 
 // Airtime says how much a link may send, towards its devices. The zero value is a link that takes what it is given.
@@ -72,8 +70,9 @@ func (a *budget) sent(t instant, n int) {
 
 // controlFrame is one that waits.
 type controlFrame struct {
-	addr      transports.Addr
+	to        peer
 	data      []byte
+	since     instant
 	broadcast bool
 	radius    uint8
 }
@@ -119,6 +118,7 @@ func (l *link) depart(s sending, to *peer) bool {
 	}
 	data := l.buf[s.start:s.end]
 	l.buf = l.buf[:s.start]
+	l.dropStale()
 	if l.control.full(&l.air, len(data)) {
 		var c *client
 		if to != nil {
@@ -127,8 +127,25 @@ func (l *link) depart(s sending, to *peer) bool {
 		l.dropOf(c, AirFull)
 		return false
 	}
-	l.control.push(controlFrame{addr: s.addr, data: bytes.Clone(data), broadcast: s.broadcast, radius: s.radius})
+	f := controlFrame{data: bytes.Clone(data), since: l.t, broadcast: s.broadcast, radius: s.radius}
+	if to != nil {
+		f.to = *to
+	}
+	l.control.push(f)
 	return true
+}
+
+// dropStale drops what has waited for T_retry: its device has asked again, and the answer to that is the one that it may still wait for. When there is more to be said than
+// there is time for, devices would hear nothing but what they have long given up.
+func (l *link) dropStale() {
+	for len(l.control.frames) > 0 {
+		f := &l.control.frames[0]
+		if f.broadcast || l.t-f.since < instant(l.cfg.RetryInterval) {
+			return
+		}
+		l.dropOf(l.peers[f.to], AirFull)
+		l.control.pop()
+	}
 }
 
 // slot reports whether a frame of an exchange with c may leave now. If not, c has its turn when it comes.
@@ -145,12 +162,12 @@ func (l *link) slot(c *client) bool {
 
 // breathe lets go what waits, as far as there is room: control, then one frame for each device in turn.
 func (l *link) breathe() {
-	for len(l.control.frames) > 0 && l.air.freeAt() <= l.t {
+	for l.dropStale(); len(l.control.frames) > 0 && l.air.freeAt() <= l.t; {
 		f := l.control.pop()
 		start := len(l.buf)
 		l.buf = append(l.buf, f.data...)
 		l.air.sent(l.t, len(f.data))
-		l.sends = append(l.sends, sending{addr: f.addr, start: start, end: len(l.buf), broadcast: f.broadcast, radius: f.radius})
+		l.sends = append(l.sends, sending{addr: f.to.addr, start: start, end: len(l.buf), broadcast: f.broadcast, radius: f.radius})
 	}
 	for len(l.turns) > 0 && l.hasRoom() {
 		c := l.turns[0]

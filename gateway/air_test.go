@@ -413,3 +413,32 @@ func TestSlowLinkServed(t *testing.T) {
 		s.stop()
 	})
 }
+
+// TestOldAnswersAreLeftOut: where more is asked than there is time to answer, what leaves is what was asked within T_retry. Without that, every answer waits until nobody waits for it.
+func TestOldAnswersAreLeftOut(t *testing.T) {
+	s := newSlow(t, Airtime{})
+	for i := range 100 {
+		s.say(fmt.Sprint("d", i), mqttsn.Connect{ClientID: fmt.Sprint("d", i), ProtocolID: 1})
+	}
+	s.l.configure(LinkConfig{Airtime: Airtime{Rate: 100, Duty: 1}}) // an octet a second, and sixty at first
+	s.left, s.seen = nil, 0
+	asked := map[string]time.Duration{}
+	answers := 0
+	for i := range 100 {
+		id := fmt.Sprint("d", i)
+		asked[id] = s.now.Sub(s.began)
+		s.say(id, mqttsn.Pingreq{})
+		s.pass(time.Second, func(d departure) {
+			answers++
+			if age := d.at - asked[d.to]; age > 10*time.Second {
+				t.Errorf("%s is answered %v after it asked, when it has asked again", d.to, age)
+			}
+		})
+	}
+	if answers < 60 {
+		t.Errorf("the time that there is is used: in 100 s 80 answers of two octets could leave, and %d did", answers)
+	}
+	if got := s.g.Counters().Links["lan"].Dropped[AirFull.String()]; got == 0 {
+		t.Error("what is left out is counted")
+	}
+}

@@ -13,7 +13,8 @@
 // pulled at a time, because many devices have a single receive buffer; the exchange that carries it (REGISTER, PUBLISH,
 // PUBREL) is repeated here, because the broker hands out once. Acknowledgements for what a client publishes go out in any state.
 //
-// A link whose time on the air is limited (LinkConfig.Airtime; air.go) does not get more than it can send: answers wait a few seconds, at most; deliveries are not pulled before there is
+// A link whose time on the air is limited (LinkConfig.Airtime; air.go) does not get more than it can send: answers wait for T_retry at most, because
+// then their devices have asked again; deliveries are not pulled before there is
 // room, and then the devices have one frame each in turn. T_retry runs from when a frame has left. Without a limit nothing of this is in the way.
 //
 // PINGRESP goes out on one line of the program, in pump: to an awake client when no exchange is open and nothing that
