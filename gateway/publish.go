@@ -39,14 +39,15 @@ func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrap
 
 // publish hands a client's message to the broker (§6.6). PUBACK or PUBREC comes out of the session when it is safe.
 func (l *link) publish(c *client, p *mqttsn.Publish) {
-	if int(p.QoS) > l.cfg.MaxQoS {
+	// A repetition of what was taken, on another link perhaps, is answered whatever holds now, or the device would publish it again.
+	taken := p.QoS == mqttsn.ExactlyOnce && c.s.HasReceived(p.MsgID)
+	if int(p.QoS) > l.cfg.MaxQoS && !taken {
 		l.dropOf(c, QoSTooHigh)
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.NotSupported})
 		return
 	}
 	name, ok := l.topicOf(c, p.TopicIDType, p.TopicID)
-	// A repetition of what was taken is answered even if the id has been forgotten meanwhile, or the device would register and publish it again.
-	if !ok && !(p.QoS == mqttsn.ExactlyOnce && c.s.HasReceived(p.MsgID)) {
+	if !ok && !taken {
 		// "rejected: invalid topic ID … the client … has to re-register" (§6.6), at every QoS.
 		l.dropOf(c, InvalidTopic)
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})

@@ -27,7 +27,7 @@ var readings = []struct {
 	6:  {"UNSUBACK always", []string{"subscribe", "ccmqttsn-subscribe-kinds"}},
 	7:  {"PUBACK for a refused QoS 0, never for -1", []string{"emqx-publish-qos0", "qos-minus-one"}},
 	8:  {"a refused QoS 2 gets PUBACK", []string{"emqx-publish-qos2"}},
-	9:  {"QoS is granted as requested, up to the link's cap", []string{"emqx-subscribe", "readings-max-qos", "readings-max-qos-0"}},
+	9:  {"QoS is granted as requested, up to the link's cap", []string{"emqx-subscribe", "readings-max-qos", "readings-max-qos-0", "max-qos-moved"}},
 	10: {"no keep-alive: an idle limit", []string{"keepalive-off", "gateway TestKeepAliveTolerance"}},
 	11: {"ProtocolId", []string{"connect-refused"}},
 	12: {"wildcards by predefined id or short name", []string{"subscribe"}},
