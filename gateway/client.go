@@ -71,6 +71,7 @@ type client struct {
 	keepAlive uint16 // seconds
 	sleep     uint16 // seconds
 	lastReg   uint16 // MsgId of the last REGISTER
+	lastSub   uint16 // MsgId of its last SUBSCRIBE since CONNECT
 	own       uint16 // MsgId of a PUBLISH of its, whose answer goes before deliveries until ownUntil; 0 = none
 	doubts    uint32 // how often what it knows of its topic ids came into doubt: CONNECT does that
 	place     int32  // in link.deadlines, -1 = not there

@@ -85,7 +85,7 @@ func (l *link) admit(c *client, p mqttsn.Connect, w *will, user string) {
 		return
 	}
 	c.clean, c.keepAlive = p.CleanSession, p.Duration
-	c.state, c.pinged = Active, false
+	c.state, c.pinged, c.lastSub = Active, false, 0
 	if c.topics.doubt() {
 		c.doubts++
 	}

@@ -107,7 +107,8 @@
 //   - An unknown topic id is answered by PUBACK code 2 at QoS 0, 1 and 2, never at −1. A refused QoS 2 gets PUBACK instead of PUBREC.
 //
 //   - SUBACK carries the predefined id for a predefined topic, 0 for a short one or a filter with wildcards. Type 00 with two octets is a name. Wildcards
-//     in a short name: code 2; no valid filter: code 3. UNSUBACK always. SUBSCRIBE with DUP does not send retained messages a second time.
+//     in a short name: code 2; no valid filter: code 3. UNSUBACK always. SUBSCRIBE with DUP does not send retained messages a second time, if the
+//     first one has come.
 //
 //   - What waits for a client that has published waits for its PUBACK or PUBREC, 100 ms at most: there are devices that take the next packet for that.
 //

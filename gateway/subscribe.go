@@ -33,9 +33,10 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 		ack.TopicID = id
 	}
 	sub := broker.Subscription{Filter: filter, QoS: l.capped(p.QoS)}
-	if p.Dup {
-		sub.RetainHandling = 1 // a repeat: what the first one has let in is on its way
+	if p.Dup && p.MsgID == c.lastSub {
+		sub.RetainHandling = 1 // what the first one has let in is on its way; if that was lost, this is the first
 	}
+	c.lastSub = p.MsgID
 	reasons, err := c.s.Subscribe(l.now, []broker.Subscription{sub})
 	if err != nil {
 		l.takenOver(c)
