@@ -65,7 +65,7 @@ func (x *box) start() {
 	var err error
 	x.auditor, _, err = x.b.Open(w.now, broker.Options{ClientID: "auditor"})
 	x.must(err)
-	_, err = x.auditor.Subscribe(w.now, []broker.Subscription{{Filter: "#"}})
+	_, err = x.auditor.Subscribe(w.now, []broker.Subscription{{Filter: "#", RetainHandling: 2}})
 	x.must(err)
 	x.g = newGateway(x.b, w.gatewayConfig(), slog.New(slog.DiscardHandler), w.now)
 	for _, p := range w.places {
@@ -150,7 +150,7 @@ func (x *box) sync() {
 		return
 	}
 	w.count.commits++
-	if w.plan.sabotage == lyingDisk && w.count.commits%20 == 1 {
+	if w.plan.sabotage == lyingDisk && w.count.commits%300 == 1 {
 		x.stale = x.disk.CrashClone(vfs.CrashCloneCfg{})
 	}
 	told, err := x.drive.Commit(w.now)

@@ -107,6 +107,7 @@ func (d *dev) powerOn() {
 		clear(d.asked)
 		clear(d.wanted)
 		clear(d.subscribed)
+		d.heeds.most = -1
 		d.boot()
 	} else {
 		d.c.Restart()

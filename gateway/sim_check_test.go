@@ -5,6 +5,7 @@ func (w *world) look() {
 	for _, d := range w.devs {
 		d.shadow.look()
 	}
+	w.checkBeacons()
 	if !w.box.up {
 		return
 	}
@@ -32,7 +33,7 @@ func (w *world) look() {
 			w.fault(d, "it waits for %d answers", len(c.unanswered))
 		case c.promised > promisedMax:
 			w.fault(d, "it was promised %d answers", c.promised)
-		case len(c.topics.entries) > 3+2+3*len(d.habits.reads):
+		case len(c.topics.entries) > 3+2+1+3*len(d.habits.reads):
 			w.fault(d, "it has %d topic ids, more than it knows topics", len(c.topics.entries))
 		}
 	}
@@ -56,6 +57,7 @@ func (w *world) check() {
 	}
 	for _, d := range w.devs {
 		w.checkReports(d)
+		d.checkSetting()
 		for n, k := range d.commands {
 			if k.owed && k.got == 0 {
 				w.fault(d, "command %d of QoS %d, which its publisher has acknowledged, never came", n, k.qos)

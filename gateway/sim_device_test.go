@@ -24,6 +24,7 @@ type habits struct {
 	commands  int   // QoS at which it subscribes to its commands; -1 = it does not
 	wildcard  bool  // to all of them, by a filter
 	raw       bool  // it is on a line without checksum, and nothing is asked of it but that it goes on
+	setting   bool  // it subscribes to one of the settings, at QoS 1
 	reads     []int // devices whose reports it subscribes to, at QoS 2
 }
 
@@ -78,11 +79,14 @@ type dev struct {
 	read       []map[int]int
 	readLast   []map[uint8]int
 	wills      int
+	heeds      heeds
 	sessions   int // clean sessions that it has begun
 
 	readers []*dev // who subscribes to its reports
 	shadow  shadow
+	beacon  *beacon // it has no session
 	trace   []note
+	notes   int // where it ends, after a fault; 0 = nowhere yet
 }
 
 func (w *world) newDev(i int, h habits, q quality) *dev {
@@ -93,6 +97,8 @@ func (w *world) newDev(i int, h habits, q quality) *dev {
 		d.read = append(d.read, map[int]int{})
 		d.readLast = append(d.readLast, map[uint8]int{})
 	}
+	d.heeds.got = map[int]bool{}
+	d.heeds.reset()
 	d.shadow = newShadow(d)
 	d.alarm = alarm{w: w, ring: d.advance}
 	d.boot()
@@ -223,6 +229,7 @@ func (d *dev) report() {
 	if qos == 3 {
 		qos = n % 3
 	}
+	qos = min(qos, d.place.maxQoS())
 	r := report{topic: uint8(n % 3), qos: uint8(qos)}
 	topic := device.Named(reportTopic(d.i, int(r.topic)))
 	if r.topic == 1 {
@@ -250,11 +257,14 @@ func (d *dev) filters() (list []string) {
 	for _, other := range h.reads {
 		list = append(list, fmt.Sprint("up/", other, "/+"))
 	}
+	if h.setting {
+		list = append(list, settingTopic(d.i%settingTopics))
+	}
 	return list
 }
 
 func (d *dev) event(e device.Event) {
-	if d.habits.raw {
+	if d.habits.raw || d.beacon != nil {
 		return
 	}
 	switch e := e.(type) {
@@ -282,6 +292,9 @@ func (d *dev) connected() {
 		if strings.HasPrefix(f, "cmd/") {
 			qos = d.habits.commands
 		}
+		if strings.HasPrefix(f, "set/") {
+			qos = 1
+		}
 		if token, err := d.c.Subscribe(d.w.now, device.Named(f), mqttsn.QoS(qos)); err == nil {
 			d.wanted[token] = f
 		}
@@ -300,6 +313,8 @@ func (d *dev) published(e device.Published) {
 	switch {
 	case e.Discarded:
 		r.over = true
+	case e.Code == mqttsn.NotSupported && int(r.qos) > d.place.maxQoS():
+		r.over = true // it was meant for another link
 	case e.Code != mqttsn.Accepted:
 		d.w.fault(d, "report %d is refused with %v", n, e.Code)
 	default:
@@ -325,6 +340,7 @@ func (d *dev) confirmed(e device.Subscribed) {
 // sessionEnds is when the device begins a clean session: what its old one held need not come any more.
 func (d *dev) sessionEnds() {
 	d.sessions++
+	d.heeds.reset()
 	clear(d.subscribed)
 	for i := range d.commands {
 		d.commands[i].owed = false

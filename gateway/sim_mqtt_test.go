@@ -9,6 +9,7 @@ import (
 
 	"midge/broker"
 	"midge/broker/mqtt"
+	"midge/mqttsn"
 	device "midge/mqttsn/client"
 )
 
@@ -189,9 +190,9 @@ type commander struct {
 // openCommand is a command that is not acknowledged.
 type openCommand struct {
 	in       broker.Inbound
-	d        *dev
-	n        int
-	session  int // of the device
+	d        *dev   // whose it is; nil = many
+	what     string // for people
+	acked    func() // takes note of the acknowledgement
 	released bool
 }
 
@@ -232,17 +233,27 @@ func (c *commander) commandAt(d *dev, qos int) {
 	k := command{qos: uint8(qos), topic: uint8(n / 3 % 2)}
 	d.commands = append(d.commands, k)
 	c.w.count.commands++
-	c.id++
-	if c.id == 0 {
+	m := &broker.Message{Topic: commandTopic(d.i, int(k.topic)), QoS: mqtt.QoS(k.qos), Payload: fmt.Appendf(nil, "c%d.%d on", d.i, n)}
+	session := d.sessions
+	c.w.published(m.Payload)
+	c.publish(openCommand{in: broker.Inbound{Message: m}, d: d, what: fmt.Sprint("command ", n), acked: func() {
+		if session == d.sessions { // only now is it promised to the session that the device had, and has
+			d.commands[n].owed = min(d.commands[n].qos, uint8(d.habits.commands)) > 0
+			d.shadow.isSafe(string(m.Payload))
+		}
+	}})
+}
+
+// publish sends something, and keeps it until it is acknowledged.
+func (c *commander) publish(o openCommand) {
+	if c.id++; c.id == 0 {
 		c.id = 1
 	}
-	m := &broker.Message{Topic: commandTopic(d.i, int(k.topic)), QoS: mqtt.QoS(k.qos), Payload: fmt.Appendf(nil, "c%d.%d on", d.i, n)}
-	in := broker.Inbound{ID: c.id, Message: m}
-	if k.qos > 0 {
-		c.unacked = append(c.unacked, openCommand{in: in, d: d, n: n, session: d.sessions})
+	o.in.ID = c.id
+	if o.in.Message.QoS > 0 {
+		c.unacked = append(c.unacked, o)
 	}
-	c.w.published(m.Payload)
-	c.s.Publish(c.w.now, []broker.Inbound{in})
+	c.s.Publish(c.w.now, []broker.Inbound{o.in})
 	c.pull()
 	c.w.box.settle()
 }
@@ -268,12 +279,10 @@ func (c *commander) answer(a broker.Outbound) {
 			continue
 		}
 		if a.Reason.Failed() {
-			c.w.fault(o.d, "command %d is refused: %v", o.n, a.Reason)
+			c.w.fault(o.d, "%s is refused: %v", o.what, a.Reason)
 		}
-		if a.Kind != broker.Pubcomp && o.session == o.d.sessions {
-			// Only now that it is acknowledged is it promised to the session that the device had, and has.
-			o.d.commands[o.n].owed = min(o.d.commands[o.n].qos, uint8(o.d.habits.commands)) > 0
-			o.d.shadow.isSafe(string(o.in.Message.Payload))
+		if a.Kind != broker.Pubcomp {
+			o.acked()
 		}
 		if a.Kind == broker.Pubrec {
 			o.released = true
@@ -292,6 +301,8 @@ func (d *dev) message(e device.Message) {
 		d.commanded(e)
 	case strings.HasPrefix(e.Topic, "up/"):
 		d.reads(e)
+	case d.habits.setting && strings.HasPrefix(e.Topic, "set/"):
+		d.setting(e)
 	default:
 		d.w.fault(d, "it gets what it has not subscribed to: %+v", e)
 	}
@@ -307,7 +318,7 @@ func (d *dev) commanded(e device.Message) {
 	}
 	k := &d.commands[n]
 	if k.got++; k.got > 1 {
-		if min(int(k.qos), d.habits.commands) == 2 {
+		if e.QoS == mqttsn.ExactlyOnce {
 			d.w.fault(d, "command %d of QoS 2 comes %d times", n, k.got)
 		}
 		return
@@ -336,7 +347,7 @@ func (d *dev) reads(e device.Message) {
 		}
 		from := d.w.devs[i]
 		if d.read[k][n]++; d.read[k][n] > 1 {
-			if from.reports[n].qos == 2 {
+			if e.QoS == mqttsn.ExactlyOnce {
 				d.w.fault(d, "report %d of %s at QoS 2 comes %d times", n, from.id, d.read[k][n])
 			}
 			return
@@ -355,6 +366,9 @@ func (d *dev) reads(e device.Message) {
 
 // routed is a message that the broker has taken, whoever it comes from.
 func (w *world) routed(m *broker.Message) {
+	if w.beaconed(m) {
+		return
+	}
 	kind, rest, _ := strings.Cut(m.Topic, "/")
 	number, _, _ := strings.Cut(rest, "/")
 	i, err := strconv.Atoi(number)
@@ -364,14 +378,18 @@ func (w *world) routed(m *broker.Message) {
 	d := w.devs[i]
 	switch kind {
 	case "cmd":
-		if d.shadow.filters[m.Topic] || d.shadow.filters["cmd/"+number+"/#"] {
-			d.shadow.routed(string(m.Payload), min(uint8(m.QoS), uint8(d.habits.commands)))
-		}
+		d.shadow.matched(m, m.Topic)
+		d.shadow.matched(m, "cmd/"+number+"/#")
 	case "up":
 		for _, reader := range d.readers {
-			if reader.shadow.filters["up/"+number+"/+"] {
-				reader.shadow.routed(string(m.Payload), uint8(m.QoS))
-			}
+			reader.shadow.matched(m, "up/"+number+"/+")
+		}
+	case "set":
+		if len(m.Payload) == 0 {
+			return // one deletion is like the other
+		}
+		for _, reader := range w.settings[i].readers {
+			reader.shadow.matched(m, m.Topic)
 		}
 	case "will":
 		w.count.wills++

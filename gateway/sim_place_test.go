@@ -33,7 +33,10 @@ type place struct {
 	w     *world
 	name  string
 	l     *link // nil: the process is down
+	cfg   LinkConfig
 	air   medium
+	book  airBook
+	queue answers
 	heard map[peer]*dev // who in truth sent from there, as the gateway has heard it last
 	alarm alarm
 	fed   bool // its machine has had an input since it was pulled
@@ -48,10 +51,28 @@ func (w *world) newPlace(name string, air func(*place) medium) *place {
 }
 
 func (p *place) open(g *Gateway) {
-	p.l = g.open(p.name, LinkConfig{RetryInterval: p.w.plan.retry}, longest, func(a transports.Addr) string { return hex.EncodeToString(a.Bytes()) }, p.w.now)
+	cfg := p.cfg
+	cfg.RetryInterval = p.w.plan.retry
+	switch p.w.plan.sabotage {
+	case wasteful:
+		cfg.Airtime = Airtime{}
+	case greedy:
+		cfg.Airtime.Duty = 0
+	}
+	p.book.begins(p)
+	p.queue = answers{}
+	p.l = g.open(p.name, cfg, longest, func(a transports.Addr) string { return hex.EncodeToString(a.Bytes()) }, p.w.now)
 	p.l.carries = p.air.mtu
 	p.air.begin()
 	p.fed = true
+}
+
+// maxQoS is the highest QoS that the link takes.
+func (p *place) maxQoS() int {
+	if p.cfg.MaxQoS == 0 {
+		return 2
+	}
+	return p.cfg.MaxQoS
 }
 
 func (p *place) close() {
@@ -65,7 +86,13 @@ func (p *place) receive(d *dev, from peer, f *transports.Frame, raw []byte) {
 	if p.l == nil {
 		return
 	}
-	if d != nil {
+	if d != nil && d.beacon != nil {
+		p.heard[from] = d
+		d.beacon.heard++
+		if p.w.sabotaged(p, d, f, raw) {
+			return
+		}
+	} else if d != nil {
 		p.heard[from] = d
 		d.shadow.heard(p, from, raw)
 		if p.w.sabotaged(p, d, f, raw) {
@@ -79,7 +106,7 @@ func (p *place) receive(d *dev, from peer, f *transports.Frame, raw []byte) {
 
 func (p *place) advance() {
 	now := p.w.now
-	if p.w.plan.sabotage == impatient {
+	if p.w.plan.sabotage == impatient && p.cfg.Airtime.Rate == 0 {
 		now = now.Add(10 * time.Minute)
 	}
 	p.l.Advance(now)
@@ -102,18 +129,31 @@ func (p *place) pull() bool {
 	for _, f := range p.l.frames() {
 		p.send(&f)
 	}
+	p.queue.look(p)
 	p.alarm.at(p.l.Deadline())
 	return true
 }
 
 func (p *place) send(f *transports.Frame) {
 	p.w.count.frames++
-	from, raw := peer{addr: f.Addr}, f.Data
-	if e, inner, err := mqttsn.ParseEncapsulated(f.Data); err == nil {
-		from, raw = peer{f.Addr, string(e.NodeID), true}, inner
-	}
-	if d := p.heard[from]; d != nil {
-		d.shadow.sent(raw)
+	p.book.spends(p, len(f.Data))
+	if !p.queue.left(f.Addr, f.Data) {
+		p.decided(f.Addr, f.Data)
 	}
 	p.air.down(f)
+}
+
+// decided is a frame that the gateway sends, or will send when there is room.
+func (p *place) decided(to transports.Addr, data []byte) {
+	from, raw := peer{addr: to}, data
+	if e, inner, err := mqttsn.ParseEncapsulated(data); err == nil {
+		from, raw = peer{to, string(e.NodeID), true}, inner
+	}
+	switch d := p.heard[from]; {
+	case d == nil:
+	case d.beacon != nil:
+		p.w.fault(d, "it has no session, and is sent %x", raw)
+	default:
+		d.shadow.sent(raw)
+	}
 }

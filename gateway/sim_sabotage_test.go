@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"midge/broker"
 	"midge/mqttsn"
 	"midge/transports"
 )
@@ -19,8 +21,13 @@ const (
 	swallowed             // a report in fifty is acknowledged and not taken
 	overtaken             // a report in fifty is taken a minute late, and acknowledged at once
 	sleepless             // a device that says it sleeps is taken for one that has just woken
-	deafToPings           // a PINGREQ in five never comes to the machine
+	deafToPings           // a sleeper's PINGREQ in five never comes to the machine
 	deafToAsking          // a SUBSCRIBE in five never comes to the machine
+	unretained            // what is retained is deleted when somebody subscribes
+	stale                 // it becomes what it was first
+	answered              // what comes at QoS −1 comes at QoS 0 instead
+	greedy                // a link does not keep to its share of the hour
+	wasteful              // links send as much as they have to send
 	impatient             // devices are taken for lost too soon
 )
 
@@ -38,12 +45,24 @@ func TestDayFinds(t *testing.T) {
 		{"sleepers taken for awake", sleepless, "it sleeps and is sent PINGRESP"},
 		{"unanswered pings", deafToPings, "PINGRESP does not come although nothing is pending"},
 		{"requests that are not answered", deafToAsking, "it is owed SUBACK"},
+		{"settings that are not retained", unretained, "is retained, never came"},
+		{"settings that are old", stale, "is retained for it, although"},
+		{"beacons that are answered", answered, "it has no session, and is sent"},
+		{"beacons that are not taken", answered, "of its messages at QoS -1 have come, and 0 were published"},
+		{"a link beyond its share", greedy, "is on the air for"},
+		{"a link that sends as it likes", wasteful, "is sent more than it carries"},
 		{"wills too soon", impatient, "its will is published after"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			p := dayPlan()
 			p.devices, p.day, p.sabotage = 60, 3*time.Hour, row.what
+			switch row.what {
+			case lyingDisk:
+				p.crashes /= 4
+			case greedy:
+				p.share /= 10 // less than its devices need
+			}
 			w := newWorld(1, p)
 			w.live()
 			if found := strings.Join(w.faults, "\n"); !strings.Contains(found, row.fault) {
@@ -79,6 +98,30 @@ func (w *world) sabotaged(p *place, d *dev, f *transports.Frame, raw []byte) boo
 			})
 		}
 		return true
+	case t == mqttsn.TypeSubscribe && (w.plan.sabotage == unretained || w.plan.sabotage == stale):
+		m := &broker.Message{Topic: settingTopic(d.i % settingTopics), Retain: true}
+		if w.plan.sabotage == stale {
+			if past := w.settings[d.i%settingTopics].deletes; len(past) == 0 || past[0] {
+				return false
+			}
+			m.Payload = fmt.Appendf(nil, "s%d.0", d.i%settingTopics)
+		}
+		_, err := w.box.auditor.Publish(w.now, []broker.Inbound{{Message: m}})
+		w.box.must(err)
+	case t == mqttsn.TypePublish && w.plan.sabotage == answered:
+		m, err := mqttsn.DecodePublish(raw)
+		if err != nil || m.QoS != mqttsn.QoSMinusOne {
+			return false
+		}
+		m.QoS = mqttsn.AtMostOnce
+		again := m.Append(nil)
+		if e, _, err := mqttsn.ParseEncapsulated(f.Data); err == nil {
+			again = e.Append(nil, again)
+		}
+		p.l.Receive(w.now, &transports.Frame{Addr: f.Addr, Data: again})
+		p.fed = true
+		w.box.settle()
+		return true
 	case t == mqttsn.TypeDisconnect && w.plan.sabotage == sleepless:
 		p.l.Receive(w.now, f)
 		w.after(time.Second, func() {
@@ -93,7 +136,7 @@ func (w *world) sabotaged(p *place, d *dev, f *transports.Frame, raw []byte) boo
 			}
 		})
 		return true
-	case t == mqttsn.TypePingreq && w.plan.sabotage == deafToPings:
+	case t == mqttsn.TypePingreq && len(raw) > 2 && w.plan.sabotage == deafToPings:
 		return w.saboteur%5 == 0
 	case t == mqttsn.TypeSubscribe && w.plan.sabotage == deafToAsking:
 		return w.saboteur%5 == 0

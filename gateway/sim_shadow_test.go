@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"midge/broker"
 	"midge/mqttsn"
 )
 
@@ -16,6 +17,7 @@ type shadow struct {
 	clean     bool  // of the last CONNECT
 	connected bool  // CONNACK was sent
 	asked     bool  // it is being asked for its will
+	half      bool  // it has given the topic
 	former    standing
 	waits     map[mqttsn.Type]time.Time // the answers that are due, since when
 	falling   bool                      // DISCONNECT with a duration was heard and is not confirmed
@@ -27,7 +29,7 @@ type shadow struct {
 
 	asks      map[uint16]string // SUBSCRIBE heard, by MsgID
 	published map[uint16]string // the last payload of each MsgID, if somebody reads it
-	filters   map[string]bool   // subscriptions that were confirmed
+	filters   map[string]uint8  // subscriptions that were confirmed, and at which QoS
 	copies    []copied          // messages for it, in the order in which they were routed
 	at        map[string]int    // their places, by payload
 	base      int               // copies that were forgotten before the first
@@ -35,7 +37,8 @@ type shadow struct {
 
 	open     int // the place of the message that is being sent to it at QoS 1 or 2, -1 = none
 	openID   uint16
-	before   int // the one that was when the process ended: PUBREL may follow without another PUBLISH
+	strange  bool // what is open was not routed since it subscribed: it is retained, or deletes that
+	before   int  // the one that was when the process ended: PUBREL may follow without another PUBLISH
 	beforeID uint16
 	register bool      // a REGISTER is not answered
 	clear    time.Time // since when PINGRESP is due
@@ -46,7 +49,7 @@ type shadow struct {
 }
 
 func newShadow(d *dev) shadow {
-	return shadow{d: d, state: Disconnected, open: -1, before: -1, asks: map[uint16]string{}, published: map[uint16]string{}, filters: map[string]bool{}, at: map[string]int{}, waits: map[mqttsn.Type]time.Time{}}
+	return shadow{d: d, state: Disconnected, open: -1, before: -1, asks: map[uint16]string{}, published: map[uint16]string{}, filters: map[string]uint8{}, at: map[string]int{}, waits: map[mqttsn.Type]time.Time{}}
 }
 
 // copied is a message for the device.
@@ -94,6 +97,7 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 		s.connects(p)
 	case mqttsn.Subscribe:
 		s.asks[p.MsgID] = p.TopicName
+		s.d.asksForSetting(p.TopicName)
 	case mqttsn.Disconnect:
 		if s.asked && p.HasDuration && p.Duration > 0 {
 			break // nobody goes to sleep in the middle of a first CONNECT, see link.disconnect
@@ -113,10 +117,12 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 			s.clear = time.Time{}
 		}
 	case mqttsn.Puback:
+		s.strange = s.strange && p.MsgID != s.openID
 		if p.Code == mqttsn.Accepted && s.open >= 0 && p.MsgID == s.openID {
 			s.finish(1)
 		}
 	case mqttsn.Pubcomp:
+		s.strange = s.strange && p.MsgID != s.openID
 		if c := s.copy(s.before); c != nil && p.MsgID == s.beforeID {
 			c.done, s.before = true, -1
 		}
@@ -125,6 +131,14 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 		}
 	case mqttsn.Regack:
 		s.register = false
+	case mqttsn.WillTopic:
+		if p.Empty {
+			s.former = standing{}
+		}
+	case mqttsn.WillMsg:
+		if s.half {
+			s.former = standing{} // the handshake is through, though nobody knows yet
+		}
 	}
 }
 
@@ -204,6 +218,13 @@ func (s *shadow) trim() {
 	s.base += n
 }
 
+// matched is a message that the broker has now, which matches a filter.
+func (s *shadow) matched(m *broker.Message, filter string) {
+	if granted, ok := s.filters[filter]; ok {
+		s.routed(string(m.Payload), min(uint8(m.QoS), granted))
+	}
+}
+
 // routed is a message that matches a subscription of the device, now that the broker has it.
 func (s *shadow) routed(payload string, qos uint8) {
 	if i, again := s.at[payload]; again {
@@ -247,7 +268,7 @@ func (s *shadow) sent(raw []byte) {
 	case mqttsn.TypePingresp:
 		s.flushed()
 	case mqttsn.TypeWillTopicReq, mqttsn.TypeWillMsgReq:
-		s.asksFor()
+		s.asksFor(t)
 	case mqttsn.TypeConnack, mqttsn.TypeDisconnect, mqttsn.TypeSuback, mqttsn.TypePuback, mqttsn.TypePubrec:
 		s.answered(raw)
 	}
@@ -271,7 +292,8 @@ func (s *shadow) publishes(raw []byte) {
 		s.d.w.fault(s.d, "one message at a time is sent: %q while %q is open", p.Data, open.payload)
 	}
 	s.register, s.open, s.openID = false, -1, p.MsgID
-	if known && c != nil {
+	s.strange = !known || c == nil
+	if !s.strange {
 		s.open = place
 		c.done = false
 	}
@@ -320,6 +342,7 @@ func (s *shadow) answered(raw []byte) {
 			s.state = Active
 		}
 		s.connected, s.asked, s.former = true, false, standing{}
+		s.dropQoS0()
 		if s.clean {
 			s.forget()
 		}
@@ -331,7 +354,7 @@ func (s *shadow) answered(raw []byte) {
 		s.falling = false
 	case mqttsn.Suback:
 		if p.Code == mqttsn.Accepted && s.asks[p.MsgID] != "" {
-			s.filters[s.asks[p.MsgID]] = true
+			s.filters[s.asks[p.MsgID]] = uint8(p.QoS)
 		}
 	case mqttsn.Puback:
 		if p.Code == mqttsn.Accepted {
@@ -346,6 +369,7 @@ func (s *shadow) answered(raw []byte) {
 func (s *shadow) forget() {
 	s.base += len(s.copies)
 	s.copies, s.open, s.before, s.register = s.copies[:0], -1, -1, false
+	s.strange = false
 	clear(s.at)
 	clear(s.filters)
 }
@@ -362,8 +386,9 @@ func (s *shadow) reportSafe(id uint16) {
 // processEnds is a power cut, or the end of the process in order.
 func (s *shadow) processEnds() {
 	clear(s.waits)
-	s.goesOn()     // an open will handshake does not survive
-	if s.falling { // it was not confirmed, so it need not be known
+	s.d.heeds.last = -1 // what is not acknowledged may be gone, and is published again
+	s.goesOn()          // an open will handshake does not survive
+	if s.falling {      // it was not confirmed, so it need not be known
 		s.state, s.falling = Active, false
 	}
 	if s.state == Awake {
@@ -373,6 +398,7 @@ func (s *shadow) processEnds() {
 		s.before, s.beforeID = s.open, s.openID
 	}
 	s.pinged, s.asked, s.doubt, s.open, s.register = false, false, true, -1, false
+	s.strange = false
 	for i := range s.copies {
 		if c := &s.copies[i]; !c.safe || c.qos == 0 {
 			c.done = true // it may be gone
@@ -384,7 +410,7 @@ func (s *shadow) processEnds() {
 func (s *shadow) look() {
 	now := s.d.w.now
 	s.answerDue()
-	due := s.state == Awake && s.pinged && s.connected && s.pending() == nil && !s.register && !s.doubt
+	due := s.state == Awake && !s.place.scarce() && !s.strange && s.pinged && s.connected && s.pending() == nil && !s.register && !s.doubt
 	if c := s.copy(s.open); c != nil && !c.done {
 		due = false
 	}
@@ -426,7 +452,11 @@ type note struct {
 	data []byte
 }
 
-const notesMost = 160
+// notesMost is how long a trace is, notesAfter how much of it comes after the first fault.
+const (
+	notesMost  = 160
+	notesAfter = 20
+)
 
 func (d *dev) note(format string, args ...any) {
 	d.keep(note{d.w.now, ' ', fmt.Appendf(nil, format, args...)})
@@ -440,7 +470,10 @@ func (d *dev) record(kind byte, raw []byte) {
 }
 
 func (d *dev) keep(n note) {
-	if len(d.trace) >= 2*notesMost {
+	if d.notes > 0 && len(d.trace) >= d.notes {
+		return
+	}
+	if d.notes == 0 && len(d.trace) >= 2*notesMost {
 		d.trace = append(d.trace[:0], d.trace[notesMost:]...)
 	}
 	d.trace = append(d.trace, n)

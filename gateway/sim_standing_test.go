@@ -23,9 +23,14 @@ func (s *shadow) connects(p mqttsn.Connect) {
 	}
 	clear(s.waits)
 	s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = Active, p.CleanSession, false, false, false, false
+	s.dropQoS0()
+}
+
+// dropQoS0 is for a session that may have been lost until now: then it has dropped what is not kept.
+func (s *shadow) dropQoS0() {
 	for i := range s.copies {
 		if s.copies[i].qos == 0 {
-			s.copies[i].done = true // a session that was lost meanwhile has dropped them
+			s.copies[i].done = true
 		}
 	}
 }
@@ -35,11 +40,11 @@ func (s *shadow) standing() standing {
 }
 
 // asksFor takes note that the will is asked for.
-func (s *shadow) asksFor() {
+func (s *shadow) asksFor(t mqttsn.Type) {
 	if !s.asked && s.connected { // the handshake is taken up again
 		s.former = s.standing()
 	}
-	s.asked = true
+	s.asked, s.half = true, t == mqttsn.TypeWillMsgReq
 }
 
 // goesOn takes note that a device that was connected sends something else than the will that it is asked for: it is what it was.
@@ -102,7 +107,7 @@ func (s *shadow) answers(t mqttsn.Type) {
 
 // answerDue checks that no answer is overdue.
 func (s *shadow) answerDue() {
-	if !s.connected {
+	if !s.connected || s.place.scarce() {
 		clear(s.waits)
 		return
 	}

@@ -21,12 +21,12 @@ var (
 )
 
 // TestDay is the whole system for hours, or with -day.hours=24 for a day, of virtual time: broker, store, gateway and links, a thousand devices on eight links with loss up to one half, repeated, reordered and
-// damaged frames; devices that lose power and memory, change their address and their link; lines that are pulled out; and a gateway that dies, mostly without a word, in the
+// damaged frames, one of them with little time on the air and one without QoS 2; senders at QoS −1; settings that are retained; devices that lose power and memory, change their address and their link; lines that are pulled out; and a gateway that dies, mostly without a word, in the
 // middle of whatever it does. Nothing of it is decided by anything but the seed.
 //
-// What must hold: nothing that was acknowledged to anybody is lost; QoS 2 arrives once; each publisher's messages arrive in order, topic by topic; a sleeping device is sent
+// What must hold: nothing that was acknowledged to anybody is lost; who subscribes has what is retained, and nothing older; QoS 2 arrives once; each publisher's messages arrive in order, topic by topic; a sleeping device is sent
 // nothing; PINGRESP comes when nothing is pending, then and only then; a will is published when its device was silent for long enough, then and only then; one message at a
-// time is sent to a device; what a connected device asks is answered; and no table grows beyond what is on the other side of it.
+// time is sent to a device; what a connected device asks is answered; no link is sent more than it carries; and no table grows beyond what is on the other side of it.
 func TestDay(t *testing.T) {
 	p := dayPlan()
 	first, last := *firstDay, *firstDay+*seeds-1
@@ -49,9 +49,9 @@ func playDay(t *testing.T, seed uint64, p plan) {
 	w := newWorld(seed, p)
 	w.live()
 	c := &w.count
-	t.Logf("%d devices, %v: %d events in %v; %d frames sent, %d lost, %d repeated, %d reordered, %d damaged (%d unnoticed); %d reports, %d commands, %d wills; %d commits; "+
+	t.Logf("%d devices, %v: %d events in %v; %d frames sent, %d lost, %d repeated, %d reordered, %d damaged (%d unnoticed); %d reports, %d commands, %d settings, %d beacons, %d wills; %d commits; "+
 		"%d ends of the process (%d in order), %d reboots, %d moves, %d deaths, %d outages", len(w.devs), p.day, w.happened, time.Since(began).Round(time.Millisecond),
-		c.frames, c.lost, c.repeated, c.reordered, c.damaged, c.undetected, c.reports, c.commands, c.wills, c.commits, c.crashes, c.orderly, c.reboots, c.moves, c.deaths, c.outages)
+		c.frames, c.lost, c.repeated, c.reordered, c.damaged, c.undetected, c.reports, c.commands, c.settings, c.beacons, c.wills, c.commits, c.crashes, c.orderly, c.reboots, c.moves, c.deaths, c.outages)
 	if len(w.faults) == 0 {
 		return
 	}
@@ -70,13 +70,14 @@ type plan struct {
 	retry                                          time.Duration // T_retry of the gateway
 	commit                                         time.Duration // store.commit_interval
 	crashes, outages, reboots, moves, deaths, away time.Duration
+	share                                          float64 // percent of the time that the bridge may send, for each device there
 	traces                                         bool
 	sabotage                                       sabotage
 }
 
 func dayPlan() plan {
 	return plan{devices: *devices, day: time.Duration(*hours * float64(time.Hour)), crashes: 75 * time.Minute, outages: 5 * time.Hour,
-		reboots: 12 * time.Hour, moves: 10 * time.Hour, deaths: 24 * time.Hour, away: 3 * time.Hour}
+		share: 0.25, reboots: 12 * time.Hour, moves: 10 * time.Hour, deaths: 24 * time.Hour, away: 3 * time.Hour}
 }
 
 // late is how long the disk takes to come round to a commit, or to do it.
@@ -93,14 +94,19 @@ func newWorld(seed uint64, p plan) *world {
 	w.newPlace("lan", newDatagrams)
 	w.newPlace("wan", newDatagrams)
 	w.newPlace("line1", newWire(forwarder, 115200, 0.002))
-	w.newPlace("line2", newWire(forwarder, 9600, 0.01))
-	w.newPlace("bridge", newWire(bridge, 115200, 0.002))
+	w.newPlace("line2", newWire(forwarder, 9600, 0.01)).cfg.MaxQoS = 1
+	w.newPlace("bridge", newWire(bridge, 115200, 0.002)).cfg.Airtime = Airtime{Rate: 400, Overhead: 10, Duty: p.share}
 	w.newPlace("radio1", newWire(modem802154, 115200, 0.001))
 	w.newPlace("radio2", newWire(modemZigBee, 38400, 0.001))
 	w.newWatcher("watcher", 2*time.Millisecond)
 	w.newWatcher("archive", 2*time.Second) // is away for hours
 	for i := range p.devices {
 		w.settleIn(i, rng)
+	}
+	for _, d := range w.devs {
+		if d.place.cfg.Airtime.Duty > 0 {
+			d.place.cfg.Airtime.Duty += p.share
+		}
 	}
 	raw := w.newDev(p.devices, habits{every: 20 * time.Second, keepAlive: time.Minute, clean: true, commands: -1, raw: true}, quality{})
 	w.devs = w.devs[:p.devices]
@@ -109,6 +115,10 @@ func newWorld(seed uint64, p plan) *world {
 	raw.place = w.newPlace("raw", newWire(rawLine, 9600, 0.2))
 	raw.place.air.join(raw)
 	raw.begin(time.Minute)
+	w.newSettings()
+	for k := range 6 {
+		w.newBeacon(k, w.places[k])
+	}
 	for _, d := range w.devs {
 		for _, other := range d.habits.reads {
 			w.devs[other].readers = append(w.devs[other].readers, d)
@@ -133,6 +143,7 @@ func (w *world) settleIn(i int, rng *rand.Rand) {
 	if h.forgets && !h.clean { // it could not know what it has seen or sent
 		h.qos, h.commands = min(h.qos, 1), min(h.commands, 1)
 	}
+	h.setting = rng.IntN(4) == 0
 	if !h.forgets && rng.IntN(8) == 0 {
 		h.reads = []int{rng.IntN(w.plan.devices), rng.IntN(w.plan.devices)}
 		if h.reads[0] == h.reads[1] {
@@ -157,7 +168,7 @@ func (w *world) settleIn(i int, rng *rand.Rand) {
 
 // gatewayConfig gives every device a predefined topic.
 func (w *world) gatewayConfig() Config {
-	cfg := Config{GatewayID: 1}
+	cfg := Config{GatewayID: 1, QoSMinusOne: true, Predefined: []Predefined{{Client: "*", ID: predefinedBeacon, Topic: beaconTopic}}}
 	for i := range w.plan.devices {
 		cfg.Predefined = append(cfg.Predefined, Predefined{Client: fmt.Sprint("d", i), ID: predefinedReport, Topic: reportTopic(i, 1)})
 	}

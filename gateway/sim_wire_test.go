@@ -65,6 +65,7 @@ func newWire(kind wireKind, baud int, damage float64) func(*place) medium {
 			e.alarm = alarm{w: p.w, ring: e.pump}
 			e.given[0], e.given[1] = map[string]bool{}, map[string]bool{}
 		}
+		p.cfg.Airtime = Airtime{Rate: float64(baud) / 10, Overhead: 4} // as cmd/midge has it
 		x.far.m = x.machine(true)
 		x.far.m.Begin(p.w.now)
 		return x

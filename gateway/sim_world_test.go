@@ -17,10 +17,12 @@ type world struct {
 	order    uint64
 	happened int // events
 
-	box    *box
-	places []*place
-	devs   []*dev
-	mqtt   mqttSide
+	box      *box
+	places   []*place
+	devs     []*dev
+	beacons  []*dev
+	settings []*setting
+	mqtt     mqttSide
 
 	faults []string // invariants that did not hold
 	broken []*dev   // whose they are
@@ -37,7 +39,7 @@ type world struct {
 type counts struct {
 	frames, lost, repeated, reordered, damaged, undetected int
 	crashes, orderly, reboots, moves, deaths, outages      int
-	reports, commands, wills, commits                      int
+	reports, commands, settings, beacons, wills, commits   int
 
 	air, line time.Duration // how long radios were sending, and lines carrying
 }
@@ -158,6 +160,9 @@ func (w *world) fault(d *dev, format string, args ...any) {
 		who = d.id + ": "
 		w.broken = append(w.broken, d)
 		d.note("FAULT %s", fmt.Sprintf(format, args...))
+		if d.notes == 0 {
+			d.notes = len(d.trace) + notesAfter
+		}
 	}
 	if len(w.faults) < 50 {
 		w.faults = append(w.faults, fmt.Sprintf("after %v: %s%s", w.now.Sub(w.start).Round(time.Millisecond), who, fmt.Sprintf(format, args...)))
