@@ -59,7 +59,11 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 		n.Close()
 		return nil, err
 	}
-	n.Server = listener.New(n.Broker, listener.Config{KeepMax: cfg.Limits.PersistentClientExpiration.Duration}, log)
+	bound := connections(filesMax())
+	if bound < connectionsMax {
+		log.Info("connections are bounded by the files that the system lets this process open", "connections", bound, "files", filesMax())
+	}
+	n.Server = listener.New(n.Broker, listener.Config{Connections: bound, KeepMax: cfg.Limits.PersistentClientExpiration.Duration}, log)
 	g := gatewayConfig(cfg.Gateway)
 	g.Access = func(user, clientID string) broker.Access { return n.doors.links.Follow(user, clientID) }
 	if cfg.Gateway.AdvertiseBridged {

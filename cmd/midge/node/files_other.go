@@ -1,0 +1,5 @@
+//go:build !unix
+
+package node
+
+func filesMax() int { return 0 }
