@@ -48,7 +48,7 @@
 //
 // What does not survive: the figures in [Gateway.Devices] and [Gateway.Counters]; that a client has refused a topic; an open will handshake; how often
 // something was sent. A plain DISCONNECT is confirmed at once: a crash in the same moment may leave the client connected, and its will is published when
-// it is not heard.
+// it is not heard. So does a client that was lost in that moment live on, and its will is published again if it stays silent.
 //
 // A bad packet is dropped and counted; a client is answered with the protocol's code; nothing from the wire ends anything but itself.
 //

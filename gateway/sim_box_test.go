@@ -104,7 +104,7 @@ func (x *box) stop(orderly bool) {
 	}
 	w.mqtt.gone()
 	for _, d := range w.devs {
-		d.shadow.processEnds()
+		d.shadow.processEnds(orderly)
 	}
 }
 

@@ -19,6 +19,12 @@ type shadow struct {
 	asked     bool  // it is being asked for its will
 	half      bool  // it has given the topic
 	former    standing
+	aside     time.Time // since when its will handshake is set aside, zero = it is not
+	due       bool      // CONNACK is: CONNECT was heard, or the will that it asked for
+	lapsed    lapse
+
+	wantsClean bool // by the last CONNECT, which clean has to follow yet if it asks for the will
+
 	waits     map[mqttsn.Type]time.Time // the answers that are due, since when
 	falling   bool                      // DISCONNECT with a duration was heard and is not confirmed
 	pinged    bool                      // PINGREQ was heard and PINGRESP not sent
@@ -110,7 +116,10 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 		s.state, s.connected = Disconnected, false
 	case mqttsn.Pingreq:
 		if s.state == Asleep {
-			s.state = Awake
+			s.state, s.falling = Awake, false
+			// It has not waited for DISCONNECT, and awake it would take that for a dismissal (§6.14: the confirmation brings it to sleep, from which PINGREQ wakes it). If the two
+			// came in the wrong order, it asks again.
+			delete(s.waits, mqttsn.TypeDisconnect)
 		}
 		if s.state == Awake && !s.pinged {
 			s.pinged, s.mark = true, s.base+len(s.copies)
@@ -133,11 +142,11 @@ func (s *shadow) heard(at *place, from peer, raw []byte) {
 		s.register = false
 	case mqttsn.WillTopic:
 		if p.Empty {
-			s.former = standing{}
+			s.through()
 		}
 	case mqttsn.WillMsg:
 		if s.half {
-			s.former = standing{} // the handshake is through, though nobody knows yet
+			s.through()
 		}
 	}
 }
@@ -335,18 +344,17 @@ func (s *shadow) answered(raw []byte) {
 	}
 	switch p := p.(type) {
 	case mqttsn.Connack:
-		if p.Code != mqttsn.Accepted {
-			return
+		if p.Code != mqttsn.Accepted || !s.due && !s.asked {
+			return // said again: a copy of WILLMSG is answered so
 		}
 		if s.asked {
 			s.state = Active
 		}
-		s.connected, s.asked, s.former = true, false, standing{}
-		s.dropQoS0()
-		if s.clean {
-			s.forget()
-		}
+		s.confirmed()
 	case mqttsn.Disconnect:
+		if s.falling && s.due {
+			s.confirmed() // it speaks for CONNACK too
+		}
 		if !s.falling && s.state != Disconnected {
 			s.state = Disconnected // it is not known
 			s.connected, s.pinged, s.former = false, false, standing{}
@@ -384,8 +392,11 @@ func (s *shadow) reportSafe(id uint16) {
 }
 
 // processEnds is a power cut, or the end of the process in order.
-func (s *shadow) processEnds() {
+func (s *shadow) processEnds(orderly bool) {
 	clear(s.waits)
+	if !orderly {
+		s.revives()
+	}
 	s.d.heeds.last = -1 // what is not acknowledged may be gone, and is published again
 	s.goesOn()          // an open will handshake does not survive
 	if s.falling {      // it was not confirmed, so it need not be known
@@ -398,7 +409,7 @@ func (s *shadow) processEnds() {
 		s.before, s.beforeID = s.open, s.openID
 	}
 	s.pinged, s.asked, s.doubt, s.open, s.register = false, false, true, -1, false
-	s.strange = false
+	s.strange, s.half, s.due, s.aside = false, false, false, time.Time{}
 	for i := range s.copies {
 		if c := &s.copies[i]; !c.safe || c.qos == 0 {
 			c.done = true // it may be gone
@@ -430,7 +441,7 @@ func (s *shadow) will() {
 	if silent, patience := s.d.w.now.Sub(s.since()), s.patience(); silent < patience {
 		s.d.w.fault(s.d, "its will is published after %v of silence, not %v", silent, patience)
 	}
-	s.connected, s.state, s.former = false, Disconnected, standing{}
+	s.lapses()
 }
 
 func (s *shadow) dies() {

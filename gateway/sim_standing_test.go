@@ -21,9 +21,33 @@ func (s *shadow) connects(p mqttsn.Connect) {
 	case s.connected:
 		s.former = s.standing()
 	}
+	s.wantsClean = p.CleanSession
+	s.begins()
+}
+
+// begins is a session that CONNACK will confirm, if the will is not asked for first.
+func (s *shadow) begins() {
 	clear(s.waits)
-	s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = Active, p.CleanSession, false, false, false, false
+	s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = Active, s.wantsClean, false, false, false, false
+	s.half, s.due, s.aside, s.lapsed = false, true, time.Time{}, lapse{}
 	s.dropQoS0()
+}
+
+// through is the end of the will handshake, though the device does not know yet. Having been set aside makes no difference: what it was before is over now.
+func (s *shadow) through() {
+	if s.asked || !s.aside.IsZero() && s.d.w.now.Sub(s.aside) < s.d.w.retry() {
+		s.former = standing{}
+		s.begins()
+	}
+}
+
+// confirmed is the first word of the gateway that the session has begun.
+func (s *shadow) confirmed() {
+	s.connected, s.asked, s.due, s.former = true, false, false, standing{}
+	s.dropQoS0()
+	if s.clean {
+		s.forget()
+	}
 }
 
 // dropQoS0 is for a session that may have been lost until now: then it has dropped what is not kept.
@@ -39,19 +63,45 @@ func (s *shadow) standing() standing {
 	return standing{s.state, s.clean, s.falling, s.pinged, s.connected}
 }
 
+// resume makes the device what it was.
+func (s *shadow) resume(f standing) {
+	s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = f.state, f.clean, f.falling, f.pinged, f.connected, false
+}
+
 // asksFor takes note that the will is asked for.
 func (s *shadow) asksFor(t mqttsn.Type) {
 	if !s.asked && s.connected { // the handshake is taken up again
 		s.former = s.standing()
 	}
-	s.asked, s.half = true, t == mqttsn.TypeWillMsgReq
+	s.asked, s.due, s.half, s.aside = true, false, t == mqttsn.TypeWillMsgReq, time.Time{}
 }
 
-// goesOn takes note that a device that was connected sends something else than the will that it is asked for: it is what it was.
+// goesOn takes note that a device that was connected sends something else than the will that it is asked for: it is what it was. For T_retry the will may still come.
 func (s *shadow) goesOn() {
-	if f := s.former; s.asked && f.connected {
-		s.state, s.clean, s.falling, s.pinged, s.connected, s.asked = f.state, f.clean, f.falling, f.pinged, true, false
+	if s.asked && s.former.connected {
+		s.resume(s.former)
+		s.aside = s.d.w.now
 	}
+}
+
+// lapse is a session that has ended by the device's silence.
+type lapse struct {
+	standing
+	commits int // the disk's by then
+}
+
+// lapses is the end of the session.
+func (s *shadow) lapses() {
+	s.lapsed = lapse{s.standing(), s.d.w.count.commits}
+	s.connected, s.state, s.former = false, Disconnected, standing{}
+}
+
+// revives undoes the end of a session that was not on the disk when the power went: the next process finds the device as it was, and gives it its full time to be heard.
+func (s *shadow) revives() {
+	if l := s.lapsed; l.connected && l.commits == s.d.w.count.commits {
+		s.resume(l.standing)
+	}
+	s.lapsed = lapse{}
 }
 
 // answerPatience is how long an answer may take: the commits of what it promises.

@@ -80,6 +80,14 @@ func dayPlan() plan {
 		share: 0.25, reboots: 12 * time.Hour, moves: 10 * time.Hour, deaths: 24 * time.Hour, away: 3 * time.Hour}
 }
 
+// retry is T_retry of the gateway.
+func (w *world) retry() time.Duration {
+	if w.plan.retry > 0 {
+		return w.plan.retry
+	}
+	return LinkConfig{}.withDefaults(longest).RetryInterval
+}
+
 // late is how long the disk takes to come round to a commit, or to do it.
 func (p *plan) late(rng *rand.Rand) time.Duration {
 	return time.Duration(1+rng.IntN(60)) * time.Millisecond
