@@ -139,17 +139,21 @@ func (c *snClient) read() (r snReply, ok bool, err error) {
 	return r, err == nil, err
 }
 
-// takeAck reads one datagram; open is false after the PUBACK of the PUBLISH sent last.
+// takeAck reads what has come; open is false after the PUBACK of the PUBLISH sent last. Other datagrams are answers to what was said twice.
 func (c *snClient) takeAck() error {
-	r, ok, err := c.read()
-	if err != nil || !ok || r.kind != snPuback || r.msgID != c.msgID {
-		return err
+	for {
+		r, ok, err := c.read()
+		switch {
+		case err != nil || !ok:
+			return err
+		case r.kind != snPuback || r.msgID != c.msgID:
+			continue
+		case r.code != 0:
+			return fmt.Errorf("the gateway refused PUBLISH with code %d", r.code)
+		}
+		c.open = false
+		return nil
 	}
-	if r.code != 0 {
-		return fmt.Errorf("the gateway refused PUBLISH with code %d", r.code)
-	}
-	c.open = false
-	return nil
 }
 
 // publish sends the next message of c.
