@@ -24,7 +24,7 @@
 // they call blocks. [broker.Waker] is the client itself: Wake puts it on its link's ready list, which has a small lock of its own, so it may come from
 // any goroutine and from the machine itself. There is no goroutine, no channel and no timer per client: an idle one is a struct and an entry in a heap.
 //
-// A reader that is woken by one frame after the other, more often than every half millisecond, rests a millisecond between reads, unless that slows its senders
+// A reader that is woken by one frame after the other, more often than every half millisecond, rests 1 to 8 ms between reads, unless that slows its senders
 // (see moderator): answers may then be that much later.
 //
 // Topic ids and will stay while a CleanSession=0 client is away (Limits.Known of them). A client with CleanSession=1 leaves nothing

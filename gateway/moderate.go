@@ -15,7 +15,7 @@ type moderator struct {
 
 const (
 	restLeast   = time.Millisecond
-	restMost    = 4 * time.Millisecond // a radio does not notice it
+	restMost    = 8 * time.Millisecond // a radio does not notice it
 	restSpan    = 32                   // reads that are looked at together
 	restTrial   = 4                    // the same while the rest grows: should it be wrong, little time is lost
 	restBar     = time.Second / 10     // after senders were found to wait for their answers

@@ -107,28 +107,42 @@ func shortName(id uint16) (name string, ok bool) {
 	return name, topic.ValidName(name) == nil
 }
 
-// message with room for the payload of most sensors: one allocation instead of two.
-type smallMessage struct {
-	broker.Message
-	room [32]byte
-}
+// Messages with room for the payload: one allocation instead of two.
+type (
+	smallMessage struct { // most sensors'
+		broker.Message
+		room [32]byte
+	}
+	mediumMessage struct { // a whole frame of most radios
+		broker.Message
+		room [96]byte
+	}
+)
 
 // newMessage copies what p says into a message, which is immutable from then on.
 func newMessage(name string, p *mqttsn.Publish) *broker.Message {
-	var m *broker.Message
-	if len(p.Data) <= len(smallMessage{}.room) {
-		small := new(smallMessage)
-		m = &small.Message
-		m.Payload = small.room[:len(p.Data):len(p.Data)]
-	} else {
-		m = &broker.Message{Payload: make([]byte, len(p.Data))}
-	}
+	m := emptyMessage(len(p.Data))
 	copy(m.Payload, p.Data)
 	m.Topic, m.Retain = name, p.Retain
 	if p.QoS > mqttsn.AtMostOnce {
 		m.QoS = mqtt.QoS(p.QoS)
 	}
 	return m
+}
+
+// emptyMessage is a message with a payload of n octets.
+func emptyMessage(n int) *broker.Message {
+	switch {
+	case n <= len(smallMessage{}.room):
+		m := new(smallMessage)
+		m.Payload = m.room[:n:n]
+		return &m.Message
+	case n <= len(mediumMessage{}.room):
+		m := new(mediumMessage)
+		m.Payload = m.room[:n:n]
+		return &m.Message
+	}
+	return &broker.Message{Payload: make([]byte, n)}
 }
 
 // publishAnonymous handles PUBLISH at QoS −1, from whomever it comes: it is nobody's session and is never answered (§6.8). c is the client at that

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// Wait is how long a loop that has just had something keeps its processor while it waits for more.
-const Wait = 5 * time.Millisecond
+// Wait is how long a loop that has just had something keeps its processor while it waits for more. It is longer than any loop rests by
+// [Sleep]: what one loop sends at the end of each rest must not find another asleep every time.
+const Wait = 12 * time.Millisecond
 
 var held atomic.Int32
 
