@@ -1,13 +1,12 @@
 package gateway
 
 import (
-	"bytes"
 	"time"
 )
 
 // Airtime says how much a link may send, towards its devices. The zero value is a link that takes what it is given.
 //
-// While there is no room for a frame, answers and other control wait in a short queue of the link; deliveries are not pulled from their sessions, so
+// While there is no room for a frame, answers and other control wait in a short queue of the link (control.go); deliveries are not pulled from their sessions, so
 // that what waits for a device waits where all its bounds and policies are. When there is room, control goes first, then the devices that something waits for, one
 // frame each in turn. An exchange's T_retry runs from when its frame has left.
 type Airtime struct {
@@ -23,10 +22,6 @@ const (
 	dutyBurst = instant(time.Minute)
 	// dutyHour spreads an hour's share over what of it is left after a burst, and one more for the last frame: in no hour more is sent than the share.
 	dutyHour = float64(time.Hour) / float64(time.Hour-2*time.Minute)
-	// controlTime is how much control may wait, in time on the air: devices repeat what is not answered by then.
-	controlTime = instant(5 * time.Second)
-	// controlLeast and controlMost bound how many frames may.
-	controlLeast, controlMost = 16, 1024
 )
 
 // budget knows when there is room on the link. It is two token buckets: one of the rate with some slack, one of the duty cycle with a minute's share.
@@ -68,85 +63,8 @@ func (a *budget) sent(t instant, n int) {
 	}
 }
 
-// controlFrame is one that waits.
-type controlFrame struct {
-	to        peer
-	data      []byte
-	since     instant
-	broadcast bool
-	radius    uint8
-}
-
-// control is the queue of what goes before deliveries.
-type control struct {
-	frames []controlFrame
-	octets int
-}
-
-// full reports whether there is no place for one more message of n octets.
-func (q *control) full(a *budget, n int) bool {
-	frames := len(q.frames) + 1
-	return frames > controlMost || frames > controlLeast && a.takes(q.octets+n+(frames-1)*a.overhead) > controlTime
-}
-
-func (q *control) push(f controlFrame) {
-	q.frames = append(q.frames, f)
-	q.octets += len(f.data)
-}
-
-func (q *control) pop() controlFrame {
-	f := q.frames[0]
-	q.frames[0] = controlFrame{}
-	q.frames = q.frames[1:]
-	q.octets -= len(f.data)
-	return f
-}
-
 // hasRoom reports whether a frame may leave now. Control does not wait for deliveries.
 func (l *link) hasRoom() bool { return len(l.control.frames) == 0 && l.air.freeAt() <= l.t }
-
-// depart has a frame that was appended to buf leave now if there is room. Otherwise it waits, or, when too much waits already, is dropped: then false.
-func (l *link) depart(s sending, to *peer) bool {
-	if !l.air.limited() {
-		l.sends = append(l.sends, s)
-		return true
-	}
-	if l.hasRoom() {
-		l.air.sent(l.t, s.end-s.start)
-		l.sends = append(l.sends, s)
-		return true
-	}
-	data := l.buf[s.start:s.end]
-	l.buf = l.buf[:s.start]
-	l.dropStale()
-	if l.control.full(&l.air, len(data)) {
-		var c *client
-		if to != nil {
-			c = l.peers[*to]
-		}
-		l.dropOf(c, AirFull)
-		return false
-	}
-	f := controlFrame{data: bytes.Clone(data), since: l.t, broadcast: s.broadcast, radius: s.radius}
-	if to != nil {
-		f.to = *to
-	}
-	l.control.push(f)
-	return true
-}
-
-// dropStale drops what has waited for T_retry: its device has asked again, and the answer to that is the one that it may still wait for. When there is more to be said than
-// there is time for, devices would hear nothing but what they have long given up.
-func (l *link) dropStale() {
-	for len(l.control.frames) > 0 {
-		f := &l.control.frames[0]
-		if f.broadcast || l.t-f.since < instant(l.cfg.RetryInterval) {
-			return
-		}
-		l.dropOf(l.peers[f.to], AirFull)
-		l.control.pop()
-	}
-}
 
 // slot reports whether a frame of an exchange with c may leave now. If not, c has its turn when it comes.
 func (l *link) slot(c *client) bool {
@@ -168,6 +86,7 @@ func (l *link) breathe() {
 		l.buf = append(l.buf, f.data...)
 		l.air.sent(l.t, len(f.data))
 		l.sends = append(l.sends, sending{addr: f.to.addr, start: start, end: len(l.buf), broadcast: f.broadcast, radius: f.radius})
+		l.departed(&f)
 	}
 	for len(l.turns) > 0 && l.hasRoom() {
 		c := l.turns[0]

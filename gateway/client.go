@@ -63,6 +63,8 @@ type client struct {
 	resent    bool  // takenUp: the delivery that may have been open then has been sent again
 	pinged    bool  // PINGREQ waits for its PINGRESP
 	queued    bool  // in link.turns
+	untold    bool  // the last word on its CONNECT, a request for its will or CONNACK, has not left yet: there is no room on the air
+	asked     asked // what became of the last will handshake
 	woken     atomic.Bool
 
 	rssi int8 // of the last frame that told: dBm, 0 = none did
@@ -72,6 +74,7 @@ type client struct {
 	sleep     uint16 // seconds
 	lastReg   uint16 // MsgId of the last REGISTER
 	lastSub   uint16 // MsgId of its last SUBSCRIBE since CONNECT
+	probeLag  uint16 // seconds that its PINGREQs, see probes, have waited for room on the air
 	own       uint16 // MsgId of a PUBLISH of its, whose answer goes before deliveries until ownUntil; 0 = none
 	doubts    uint32 // how often what it knows of its topic ids came into doubt: CONNECT does that
 	place     int32  // in link.deadlines, -1 = not there
@@ -190,7 +193,18 @@ func (c *client) lostAt(cfg *LinkConfig) instant {
 	case c.state == Asleep || c.state == Awake:
 		return c.heard + instant(tolerance(c.sleep))
 	case c.keepAlive == 0:
-		return c.heard + instant(cfg.IdleLimit) + instant(c.probes)*instant(cfg.RetryInterval)
+		return c.heard + instant(cfg.IdleLimit) + c.probing(cfg)
 	}
-	return c.heard + instant(tolerance(c.keepAlive)) + instant(c.probes)*instant(cfg.RetryInterval)
+	return c.heard + instant(tolerance(c.keepAlive)) + c.probing(cfg)
+}
+
+// probing is how long the client has been asked whether it is there.
+func (c *client) probing(cfg *LinkConfig) instant {
+	return instant(c.probes)*instant(cfg.RetryInterval) + instant(c.probeLag)*instant(time.Second)
+}
+
+// spare gives a client that is being asked whether it is there so much more time, if it is any.
+func (c *client) spare(d instant) {
+	seconds := (max(0, d) + instant(time.Second) - 1) / instant(time.Second)
+	c.probeLag = uint16(min(instant(c.probeLag)+seconds, 1<<16-1))
 }

@@ -53,11 +53,16 @@ func (l *link) letIn(from peer, p mqttsn.Connect, user string) *client {
 	l.sp.back(c)
 	l.bind(c, from)
 	c.heard = l.t
-	if p.Will {
+	switch {
+	case p.Will && l.repeats(c, &p, user):
+		l.connackAgain(c)
+		return c
+	case p.Will:
 		l.promptFor(c, p, user)
 		return c
 	}
 	l.promptOver(c)
+	c.asked = unasked
 	l.admit(c, p, nil, user)
 	return c
 }

@@ -140,7 +140,13 @@ func (l *link) expire(c *client) {
 // probe asks a client that has been silent for too long whether it is there, if the link is to; false means that it counts as lost. "A … GW … may …
 // send PINGREQ" to a client as well (§6.11).
 func (l *link) probe(c *client) bool {
-	if !l.cfg.Probe || c.state != Active || c.displaced || l.away || int(c.probes) >= max(1, l.cfg.RetryCount) {
+	switch {
+	case !l.cfg.Probe || c.state != Active || c.displaced || l.away:
+		return false
+	case l.control.holds(&c.peer, mqttsn.TypePingreq):
+		c.spare(instant(l.cfg.RetryInterval)) // it cannot answer what has not left
+		return true
+	case int(c.probes) >= max(1, l.cfg.RetryCount):
 		return false
 	}
 	c.probes++

@@ -13,8 +13,8 @@
 // pulled at a time, because many devices have a single receive buffer; the exchange that carries it (REGISTER, PUBLISH,
 // PUBREL) is repeated here, because the broker hands out once. Acknowledgements for what a client publishes go out in any state.
 //
-// A link whose time on the air is limited (LinkConfig.Airtime; air.go) does not get more than it can send: answers wait for T_retry at most, because
-// then their devices have asked again; deliveries are not pulled before there is
+// A link whose time on the air is limited (LinkConfig.Airtime; air.go) does not get more than it can send: an answer waits for one and a half of T_retry, unless its device
+// asks again, whose answer then takes the place of the first (control.go); deliveries are not pulled before there is
 // room, and then the devices have one frame each in turn. T_retry runs from when a frame has left. Without a limit nothing of this is in the way.
 //
 // PINGRESP goes out on one line of the program, in pump: to an awake client when no exchange is open and nothing that
@@ -66,7 +66,10 @@
 //   - Flags that a message does not have are ignored; LinkConfig.Strict ends their client, as MQTT would.
 //
 //   - During the will handshake only its own packets and DISCONNECT count. CONNECT repeats the present request; a second
-//     one begins anew. Nobody is lost while asked. A late WILLMSG is answered by CONNACK again.
+//     one begins anew. Nobody is lost while asked. A late WILLMSG is answered by CONNACK again, unless the handshake was given up.
+//
+//   - While the request for the will, or the CONNACK after it, has not left the gateway (it is not safe yet, or the link has no time for it), the same CONNECT is the same
+//     request: it changes nothing. Otherwise a device whose T_retry is shorter than that would begin anew for ever.
 //
 //   - If a client that is asked for its will was connected before its CONNECT and sends something else, one of the two has come late, and nobody can know which. The session of before
 //     goes on, as if CONNECT were the late one, and the packet is handled; the request is not repeated. If it was the other one, WILLTOPIC or WILLMSG, which follow within
@@ -77,7 +80,7 @@
 //
 //   - Keep-alive and sleep duration are exceeded by half up to 60 s, by a tenth above, and never by less than for a shorter
 //     one: 60 s and 61 s both give 90 s. No keep-alive means LinkConfig.IdleLimit. A client lost in its sleep has its will published too. With LinkConfig.Probe an active
-//     one is asked by PINGREQ first; otherwise the gateway sends none, because it costs airtime.
+//     one is asked by PINGREQ first, and has T_retry from when that has left; otherwise the gateway sends none, because it costs airtime.
 //
 //   - A sleeping client may publish, subscribe and register; it is answered, stays asleep, and is counted (LinkCounters.FromSleepers).
 //

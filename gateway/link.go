@@ -135,7 +135,7 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 		return
 	}
 	if c.probes != 0 {
-		c.probes = 0
+		c.probes, c.probeLag = 0, 0
 		l.schedule(c) // its deadline was as much later
 	}
 	if f.RSSI != 0 || f.LQI != 0 {
@@ -240,7 +240,7 @@ func (l *link) receiveConnected(c *client, p mqttsn.Packet) {
 	case mqttsn.WillMsgUpd:
 		l.updateWillMessage(c, p)
 	case mqttsn.WillMsg:
-		if c.turn == nil {
+		if c.turn == nil && c.asked != inVain {
 			l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted}) // it has not heard the CONNACK that ended its will handshake
 		}
 	case mqttsn.Pingresp: // answers nothing that the gateway asks
@@ -278,7 +278,7 @@ func (l *link) bind(c *client, from peer) {
 			c.woken.Store(false) // a wake-up may wait there for ever
 		}
 	}
-	c.peer, c.displaced = from, false
+	c.peer, c.displaced, c.untold = from, false, false
 	l.peers[from] = c
 	l.sp.keep(c)
 }
@@ -297,7 +297,7 @@ func (l *link) over(c *client, s State) {
 		l.live--
 	}
 	l.promptOver(c)
-	c.s, c.state, c.x, c.unanswered, c.own, c.pinged, c.receives = nil, s, nil, nil, 0, false, false
+	c.s, c.state, c.x, c.unanswered, c.own, c.pinged, c.receives, c.untold = nil, s, nil, nil, 0, false, false, false
 	c.owed()
 	l.unschedule(c)
 	l.sp.back(c)

@@ -13,14 +13,14 @@ type sending struct {
 	radius     uint8
 }
 
-// send appends p for a peer, in an envelope if the peer is behind a forwarder.
-func (l *link) send(to *peer, p mqttsn.Packet) {
+// send appends p for a peer, in an envelope if the peer is behind a forwarder. It reports whether it leaves now: on a link with little time it may have to wait, or be left out.
+func (l *link) send(to *peer, p mqttsn.Packet) (left bool) {
 	if l.debug {
 		l.log.Debug("packet out", "peer", l.format(to.addr), "packet", p.String())
 	}
 	start := l.open(to)
 	l.buf = p.Append(l.buf)
-	l.close(to, p.Type(), start)
+	return l.close(to, p.Type(), start)
 }
 
 // sendPuback is send for the packet that follows every publish, without boxing it.
@@ -44,10 +44,12 @@ func (l *link) open(to *peer) (start int) {
 	return start
 }
 
-func (l *link) close(to *peer, t mqttsn.Type, start int) {
-	if l.depart(sending{addr: to.addr, start: start, end: len(l.buf)}, to) {
+func (l *link) close(to *peer, t mqttsn.Type, start int) (left bool) {
+	left, more := l.depart(sending{addr: to.addr, start: start, end: len(l.buf)}, to, t)
+	if more {
 		l.counters.out[t]++
 	}
+	return left
 }
 
 // sendAll appends p for everyone in reach. radius is in hops, 0 = the whole network.
@@ -57,7 +59,7 @@ func (l *link) sendAll(radius uint8, p mqttsn.Packet) {
 	}
 	start := len(l.buf)
 	l.buf = p.Append(l.buf)
-	if l.depart(sending{start: start, end: len(l.buf), broadcast: true, radius: radius}, nil) {
+	if _, more := l.depart(sending{start: start, end: len(l.buf), broadcast: true, radius: radius}, nil, p.Type()); more {
 		l.counters.out[p.Type()]++
 	}
 }

@@ -50,7 +50,10 @@ func (l *link) kept(c *client, r *promise) {
 		}
 		c.turn = nil
 	}
-	l.send(&c.peer, r.p)
+	left := l.send(&c.peer, r.p)
+	if _, ok := r.p.(mqttsn.Connack); ok {
+		c.untold = !left
+	}
 	if r.topicID != 0 {
 		l.knewMeanwhile(c, r.topicID)
 	}

@@ -1,38 +1,30 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"midge/transports"
 )
 
 // answers are frames that wait for room on the air. Their devices' shadows hear of them when they are decided: what the gateway believes changes then.
-type answers struct {
-	shown []controlFrame
-	last  *byte // of the last one that was shown
-}
+type answers struct{ shown []controlFrame }
 
-// look shows those that are new.
+// look shows those that are new. One that has taken the place of another is.
 func (q *answers) look(p *place) {
-	frames := p.l.control.frames
-	from := 0
-	for i := range frames {
-		if &frames[i].data[0] == q.last {
-			from = i + 1
+	for _, f := range p.l.control.frames {
+		if !slices.ContainsFunc(q.shown, func(s controlFrame) bool { return &s.data[0] == &f.data[0] }) {
+			p.decided(f.to.addr, f.data)
 		}
 	}
-	for _, f := range frames[from:] {
-		p.decided(f.to.addr, f.data)
-		q.shown = append(q.shown, f)
-		q.last = &f.data[0]
-	}
+	q.shown = append(q.shown[:0], p.l.control.frames...)
 }
 
 // left reports whether a frame that leaves has been shown already. Some that wait never leave.
 func (q *answers) left(to transports.Addr, data []byte) bool {
 	for i, f := range q.shown {
 		if f.to.addr == to && string(f.data) == string(data) {
-			q.shown = q.shown[i+1:]
+			q.shown = slices.Delete(q.shown, i, i+1)
 			return true
 		}
 	}

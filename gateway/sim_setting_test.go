@@ -25,9 +25,10 @@ func settingTopic(k int) string { return fmt.Sprint("set/", k) }
 
 // heeds is what a device has of its setting.
 type heeds struct {
-	floor int // what was acknowledged last when it subscribed in this session: nothing older may be retained; -1 = it has not
-	most  int // the latest that has come since it subscribed
-	last  int // that has come last
+	asked bool // it has subscribed in this session
+	floor int  // what was acknowledged last by then: nothing older may be retained; -1 = nothing
+	most  int  // the latest that has come since it subscribed
+	last  int  // that has come last
 	got   map[int]bool
 }
 
@@ -99,8 +100,8 @@ func (d *dev) setting(e device.Message) {
 
 // asksForSetting is a SUBSCRIBE that the gateway hears.
 func (d *dev) asksForSetting(filter string) {
-	if strings.HasPrefix(filter, "set/") && d.heeds.floor < 0 {
-		d.heeds.floor = d.w.settings[d.i%settingTopics].acked
+	if strings.HasPrefix(filter, "set/") && !d.heeds.asked {
+		d.heeds.asked, d.heeds.floor = true, d.w.settings[d.i%settingTopics].acked
 	}
 }
 

@@ -36,6 +36,15 @@ type prompt struct {
 	retryAt instant
 }
 
+// asked is what became of the last will handshake.
+type asked uint8
+
+const (
+	unasked   asked = iota // there was none since the gateway began, or it is under way
+	satisfied              // it ended with the will; CONNACK follows
+	inVain                 // it ended without: the CONNECT was never accepted
+)
+
 // prompted reports whether the client is being asked for its will, and is nothing else meanwhile.
 func (c *client) prompted() bool { return c.prompt != nil && !c.prompt.aside }
 
@@ -45,31 +54,53 @@ func (l *link) promptFor(c *client, p mqttsn.Connect, user string) {
 	case c.prompt == nil:
 		c.prompt = new(prompt)
 		l.prompts++
+	case c.untold && !c.prompt.aside && p == c.prompt.connect: // it cannot have answered yet, so it has asked again for what waits to leave
 	case c.prompt.will != nil && !c.prompt.again && !c.prompt.aside:
 		c.prompt.again = true // a late copy, unless it comes again: then the device has started anew
 	default:
 		c.prompt.will, c.prompt.again = nil, false
 	}
 	c.prompt.connect, c.prompt.user = p, user
-	c.prompt.tries = 0
+	c.prompt.tries, c.asked = 0, unasked
 	c.turn = nil // the answer to this CONNECT comes after the will
 	l.promptOut(c)
 	l.schedule(c)
 }
 
-// promptOut sends the request that is due.
+// repeats reports whether a CONNECT with a will is once more the one whose will handshake has just ended, because CONNACK has not left yet: it is not safe, or there is no room
+// on the air. Asking for the will again would never end where that takes longer than T_retry.
+func (l *link) repeats(c *client, p *mqttsn.Connect, user string) bool {
+	if c.asked != satisfied || !c.connected() || c.state != Active || c.clean != p.CleanSession || c.keepAlive != p.Duration || c.user != user {
+		return false
+	}
+	return c.untold || c.turn != nil
+}
+
+// connackAgain answers such a CONNECT, when that is safe.
+func (l *link) connackAgain(c *client) {
+	if c.turn == nil {
+		c.untold = !l.send(&c.peer, mqttsn.Connack{Code: mqttsn.Accepted})
+	}
+	l.schedule(c)
+}
+
+// promptOut sends the request that is due. T_retry runs from when it leaves, see departed.
 func (l *link) promptOut(c *client) {
 	c.prompt.aside = false
 	c.prompt.retryAt = l.t + instant(l.cfg.RetryInterval)
 	if c.prompt.will == nil {
-		l.send(&c.peer, mqttsn.WillTopicReq{})
+		c.untold = !l.send(&c.peer, mqttsn.WillTopicReq{})
 		return
 	}
-	l.send(&c.peer, mqttsn.WillMsgReq{})
+	c.untold = !l.send(&c.peer, mqttsn.WillMsgReq{})
 }
 
 // promptAgain repeats the request, or gives up: then the client is again what it was before CONNECT.
 func (l *link) promptAgain(c *client) {
+	if !c.prompt.aside && c.untold {
+		l.promptOut(c) // nobody has missed it: it keeps its place, or finds one now
+		return
+	}
 	if !c.prompt.aside && c.prompt.tries < l.cfg.RetryCount {
 		c.prompt.tries++
 		l.retransmitted(c)
@@ -92,6 +123,7 @@ func (l *link) promptOver(c *client) *prompt {
 // promptFailed ends the handshake without a connection: the client is again what it was before, if it was anything.
 func (l *link) promptFailed(c *client) {
 	l.promptOver(c)
+	c.asked, c.untold = inVain, false
 	switch {
 	case c.connected():
 		l.schedule(c)
@@ -144,6 +176,7 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 	case p.Empty: // "… indicates that the client wishes to delete the Will topic and the Will message" (§5.4.7)
 		c.will = nil
 		l.promptOver(c)
+		c.asked = satisfied
 		l.admit(c, pr.connect, nil, pr.user)
 		return
 	case !validWill(p):
@@ -168,6 +201,7 @@ func (l *link) willMessage(c *client, p mqttsn.WillMsg) {
 	}
 	pr.will.payload = bytes.Clone(p.Data)
 	l.promptOver(c)
+	c.asked = satisfied
 	l.admit(c, pr.connect, pr.will, pr.user)
 }
 
