@@ -76,13 +76,16 @@ func (l *link) provenBy(p peer) string {
 	return l.identify(p.addr)
 }
 
-// knowBy has the machine ask t who is behind an address, as far as t can tell.
+// knowBy has the machine ask t what only it can tell: who is behind an address, and whether everyone can be reached.
 func (l *link) knowBy(t transports.Link) {
 	if i, ok := t.(transports.Identifier); ok {
 		l.identify = i.Identity
 	}
 	if h, ok := t.(transports.Hoster); ok {
 		l.host = h.Host
+	}
+	if b, ok := t.(transports.Broadcaster); ok && !b.Broadcasts() {
+		l.advertiseAt = never // nobody would hear it
 	}
 }
 

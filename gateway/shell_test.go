@@ -102,6 +102,27 @@ func (s *served) publish(topic, payload string) {
 	p.Publish(time.Now(), []broker.Inbound{{ID: 1, Message: &broker.Message{Topic: topic, QoS: 1, Payload: []byte(payload)}}})
 }
 
+// mute is a link that reaches nobody by broadcast.
+type mute struct{ transports.Link }
+
+func (mute) Broadcasts() bool { return false }
+
+func TestNoAdvertiseWhereNobodyHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := linktest.NewNet(1)
+		g := New(broker.New(broker.Limits{}), Config{GatewayID: 7, AdvertiseInterval: 15 * time.Minute}, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { g.Serve(ctx, "lan", mute{net.Gateway()}, LinkConfig{}) })
+		time.Sleep(time.Hour)
+		if n := net.Gateway().Stats().FramesOut; n != 0 {
+			t.Errorf("a link that reaches nobody by broadcast carries no ADVERTISE: %d frames", n)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
 func TestServe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, Config{GatewayID: 7, AdvertiseInterval: 15 * time.Minute})

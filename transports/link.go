@@ -81,6 +81,12 @@ type Identifier interface {
 	Identity(Addr) string
 }
 
+// A Broadcaster is a Link that may reach nobody by broadcast. Other links always can.
+type Broadcaster interface {
+	// Broadcasts reports whether a frame to everyone goes anywhere. It stays so while the link is open.
+	Broadcasts() bool
+}
+
 // A Hoster is a Link on which a device may change a part of its address and keep the rest, as the port behind a NAT. The addresses of radios have no such parts: another
 // address is another radio.
 type Hoster interface {

@@ -66,7 +66,10 @@ func TestTraceCommand(t *testing.T) {
 	await[client.Published](d, "it is acknowledged too")
 	out, errs, status := midge(t, e.dir, "status")
 	var said struct {
-		Links   []struct{ Name, Type string }
+		Links []struct {
+			Name, Type string
+			Errors     map[string]int
+		}
 		Devices []struct {
 			ID, State string
 			In        int            `json:"messages_in"`
@@ -76,7 +79,7 @@ func TestTraceCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &said); err != nil || errs != "" || status != 0 {
 		t.Fatalf("midge status prints JSON: %v: %s%s", err, out, errs)
 	}
-	if got := fmt.Sprint(said); got != "{[{lan udp}] [{pump active 0 map[]} {valve active 2 map[unexpected:1]}]}" {
+	if got := fmt.Sprint(said); got != "{[{lan udp map[]}] [{pump active 0 map[]} {valve active 2 map[unexpected:1]}]}" {
 		t.Errorf("which has links and devices: %s", got)
 	}
 	for _, p := range []*process{valve, nobody} {

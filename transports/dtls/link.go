@@ -234,6 +234,9 @@ func (l *Link) ReadFrames(frames []transports.Frame) (int, error) {
 	return n, nil
 }
 
+// Broadcasts is false: every session has keys of its own.
+func (l *Link) Broadcasts() bool { return false }
+
 // WriteFrames sends each frame as one record. Broadcasts are dropped and counted.
 func (l *Link) WriteFrames(frames []transports.Frame) {
 	for i := range frames {

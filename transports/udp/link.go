@@ -120,6 +120,9 @@ func (l *Link) broadcast(data []byte) {
 	}
 }
 
+// Broadcasts reports whether there is a group to send to.
+func (l *Link) Broadcasts() bool { return l.groups != nil }
+
 // MTU is the longest message: 65,507 octets unless the configuration says less.
 func (l *Link) MTU() int { return l.mtu }
 
