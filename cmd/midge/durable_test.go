@@ -261,8 +261,15 @@ func TestStoreTools(t *testing.T) {
 		t.Fatalf("export: %s", out)
 	}
 	other := filepath.Join(t.TempDir(), "data")
-	if out, err := tool("import", "--dir", other, lines); err != nil {
-		t.Fatalf("import: %s", out)
+	file, err := os.Open(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	take := exec.Command(midgePath(t), "store", "import", "--dir", other, "-")
+	take.Stdin = file
+	if out, err := take.CombinedOutput(); err != nil {
+		t.Fatalf("import from standard input: %s", out)
 	}
 	k = newKeeper(t, other, "refuse")
 	k.begin()

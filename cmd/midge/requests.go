@@ -29,9 +29,7 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 	case reloadRequest:
 		a.Text, err = r.reloader.reload()
 	case statusRequest:
-		var text []byte
-		text, err = json.MarshalIndent(r.node.Report(), "", "  ")
-		a.Text = string(text)
+		a.Text, err = readable(r.node.Report())
 	case traceRequest:
 		var t tracing
 		if err = json.Unmarshal([]byte(value), &t); err == nil {
@@ -41,6 +39,16 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 		err = fmt.Errorf("this midge does not know the request %q", word)
 	}
 	return a, err
+}
+
+// readable is JSON for people, with nothing escaped for the sake of HTML: addresses behind forwarders have a «>».
+func readable(value any) (string, error) {
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(value)
+	return strings.TrimSuffix(text.String(), "\n"), err
 }
 
 var errCannotBeAsked = errors.New(`data_dir is "", so that midge cannot be asked`)

@@ -50,13 +50,13 @@ func (c *storeStatsCmd) Run() error { return c.with(os.Stdout, store.Stats) }
 
 type storeExportCmd struct {
 	storeDir
-	File string `arg:"" optional:"" help:"File to write; without it standard output."`
+	File string `arg:"" optional:"" help:"File to write; without it, or with «-», standard output."`
 }
 
 // Run writes the store as lines of JSON.
 func (c *storeExportCmd) Run() (err error) {
 	w := os.Stdout
-	if c.File != "" {
+	if named(c.File) {
 		if w, err = os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 			return err
 		}
@@ -65,9 +65,12 @@ func (c *storeExportCmd) Run() (err error) {
 	return c.with(w, store.Export)
 }
 
+// named reports whether an argument is a file, not standard input or output.
+func named(file string) bool { return file != "" && file != "-" }
+
 type storeImportCmd struct {
 	storeDir
-	File    string `arg:"" optional:"" help:"File to read; without it standard input."`
+	File    string `arg:"" optional:"" help:"File to read; without it, or with «-», standard input."`
 	Replace bool   `help:"Replace sessions that are there already."`
 }
 
@@ -78,7 +81,7 @@ func (c *storeImportCmd) Run() error {
 		return err
 	}
 	r := os.Stdin
-	if c.File != "" {
+	if named(c.File) {
 		if r, err = os.Open(c.File); err != nil {
 			return err
 		}
