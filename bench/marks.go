@@ -20,7 +20,7 @@ var marks = []mark{
 	{"qos1-pairs", 6, false, "times the rate of mosquitto", rateRatio},
 	{"slow-publishers", 1, true, "times the CPU of mosquitto", cpuRatio},
 	{"sn-20", 20, true, "us of CPU per message", ownCPU},
-	{"sn-1000", 20, true, "us of CPU per message", ownCPU},
+	{"sn-1000", 15, true, "us of CPU per message", ownCPU},
 	{"sn-asleep", 2048, true, "octets of memory per sleeping device", ownMemory},
 }
 
