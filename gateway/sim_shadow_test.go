@@ -30,8 +30,8 @@ type shadow struct {
 	pinged    bool                      // PINGREQ was heard and PINGRESP not sent
 	doubt     bool                      // the process has ended since: what was acknowledged lately may come again
 	lastHeard time.Time
-	place     *place // where it is, as far as the gateway knows
-	from      peer
+	where     // as far as the gateway knows
+	moved     moved
 
 	asks      map[uint16]string // SUBSCRIBE heard, by MsgID
 	published map[uint16]string // the last payload of each MsgID, if somebody reads it
@@ -159,7 +159,7 @@ func (s *shadow) says(at *place, from peer, t mqttsn.Type, raw []byte) bool {
 	if t != mqttsn.TypeConnect && (t != mqttsn.TypePingreq || len(raw) == 2 || s.state != Asleep && s.state != Awake) {
 		return false
 	}
-	s.place, s.from = at, from
+	s.moves(where{at, from})
 	return true
 }
 
@@ -396,7 +396,9 @@ func (s *shadow) processEnds(orderly bool) {
 	clear(s.waits)
 	if !orderly {
 		s.revives()
+		s.movesBack()
 	}
+	s.moved = moved{}
 	s.d.heeds.last = -1 // what is not acknowledged may be gone, and is published again
 	s.goesOn()          // an open will handshake does not survive
 	if s.falling {      // it was not confirmed, so it need not be known

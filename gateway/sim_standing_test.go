@@ -104,6 +104,33 @@ func (s *shadow) revives() {
 	s.lapsed = lapse{}
 }
 
+// where is an address.
+type where struct {
+	place *place
+	from  peer
+}
+
+// moved is where a device was before it has moved.
+type moved struct {
+	where
+	commits int // the disk's by then
+}
+
+// moves takes note of another address.
+func (s *shadow) moves(to where) {
+	if n := s.d.w.count.commits; s.moved.place == nil || s.moved.commits != n {
+		s.moved = moved{s.where, n}
+	}
+	s.where = to
+}
+
+// movesBack is for a power cut: an address that was not on the disk is forgotten, and nobody knows who speaks from there before PINGREQ with the client id, or CONNECT.
+func (s *shadow) movesBack() {
+	if m := s.moved; m.place != nil && m.commits == s.d.w.count.commits {
+		s.where = m.where
+	}
+}
+
 // answerPatience is how long an answer may take: the commits of what it promises.
 const answerPatience = 5 * time.Second
 
