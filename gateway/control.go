@@ -76,6 +76,21 @@ func (q *control) holds(to *peer, t mqttsn.Type) bool {
 	return false
 }
 
+// owesPuback reports whether PUBACK for a publish that c has just repeated waits to leave.
+func (l *link) owesPuback(c *client, p *mqttsn.Publish) bool {
+	if len(l.control.frames) == 0 {
+		return false
+	}
+	ack := mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID}.Append(nil)
+	for i := range l.control.frames {
+		if f := &l.control.frames[i]; f.t == mqttsn.TypePuback && f.to == c.peer && bytes.HasSuffix(f.data, ack) {
+			f.since = l.t
+			return true
+		}
+	}
+	return false
+}
+
 // tellsState reports whether a message tells a client what it is to the gateway.
 func tellsState(t mqttsn.Type) bool {
 	switch t {

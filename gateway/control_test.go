@@ -216,6 +216,30 @@ func TestScarceAir(t *testing.T) {
 	}
 }
 
+// TestRepeatedPublish: what is repeated because PUBACK has not left is one message; what is repeated afterwards may be another.
+func TestRepeatedPublish(t *testing.T) {
+	s := newScarce(t, LinkConfig{})
+	s.say("a", mqttsn.Connect{ClientID: "a", ProtocolID: 1})
+	s.pass(13*time.Second, nil)
+	p := mqttsn.Publish{QoS: 1, MsgID: 7, TopicIDType: mqttsn.Short, TopicID: 0x6162}
+	s.say("a", p)
+	p.Dup = true
+	s.pass(10*time.Second, nil)
+	s.say("a", p)
+	if got := s.g.Devices()[0].In; got != 1 {
+		t.Errorf("what is repeated before it is answered is one message, not %d", got)
+	}
+	s.pass(7*time.Second, nil)
+	s.say("a", p)
+	if got := s.g.Devices()[0].In; got != 2 {
+		t.Errorf("what is repeated after the answer has left is taken, as PUBACK may be lost: %d messages, not 2", got)
+	}
+	s.pass(time.Minute, nil)
+	if got, want := s.order(), "12s a CONNACK accepted, 25s a PUBACK topic=0x6162 msgid=7 accepted, 43s a PUBACK topic=0x6162 msgid=7 accepted"; got != want {
+		t.Errorf("each is answered once: %s, not %s", want, got)
+	}
+}
+
 // TestStaleAnswersMakeRoom: what nobody waits for any more does not keep from the queue what somebody does.
 func TestStaleAnswersMakeRoom(t *testing.T) {
 	s := newScarce(t, LinkConfig{})

@@ -115,7 +115,7 @@
 //
 //   - What waits for a client that has published waits for its PUBACK or PUBREC, 100 ms at most: there are devices that take the next packet for that.
 //
-//   - A PUBLISH at QoS 1 that is repeated with DUP before its PUBACK is safe is not a second message.
+//   - A PUBLISH at QoS 1 that is repeated with DUP before its PUBACK is safe, and has left, is not a second message.
 //
 //   - After a restart only the first delivery can be a repetition, and only it carries DUP. A PUBREC that comes before it is dropped: the device answers
 //     the repetition again.

@@ -53,9 +53,9 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
 		return
 	}
-	if p.Dup && p.QoS == mqttsn.AtLeastOnce && c.awaits(p.MsgID) {
+	if p.Dup && p.QoS == mqttsn.AtLeastOnce && (c.awaits(p.MsgID) || l.owesPuback(c, p)) {
 		l.dropOf(c, Unexpected)
-		return // the answer to the first comes when that is safe
+		return // the answer to the first comes when that is safe, and there is room
 	}
 	if c.state == Asleep {
 		l.counters.asleep++
