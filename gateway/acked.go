@@ -32,8 +32,8 @@ func (l *link) puback(c *client, p mqttsn.Puback) {
 		x.plain, x.tries = true, 0
 		l.transmit(c, x)
 		l.schedule(c)
-	case p.Code == mqttsn.NotSupported && x.plain && x.doubts < plainDoubts:
-		x.doubts++ // it may be a copy of the refusal of DUP: the timer asks again
+	case x.doubts < doubtsMax && (p.Code == mqttsn.NotSupported && x.plain || p.Code == mqttsn.InvalidTopicID && x.corrected):
+		x.doubts++ // it may be a copy of the refusal that was mended: the timer asks again
 	default:
 		l.log.Warn("client refuses message", "client", c.id, "topic", x.out.Message.Topic, "reason", p.Code.String())
 		c.x = nil
@@ -42,8 +42,8 @@ func (l *link) puback(c *client, p mqttsn.Puback) {
 	l.pump(c)
 }
 
-// plainDoubts is how many refusals of a PUBLISH that is sent without DUP for the first refusal's sake may be copies of that.
-const plainDoubts = 2
+// doubtsMax is how many refusals of a PUBLISH that is sent otherwise for the first refusal's sake may be copies of that.
+const doubtsMax = 2
 
 // correct answers «invalid topic id» with REGISTER and, after REGACK, the same PUBLISH: once a delivery. A predefined or short topic
 // that the client does not know becomes a registered one. It reports false when there is nothing to correct any more.

@@ -29,7 +29,7 @@ type exchange struct {
 	delayed   bool // there was no room for it on the air: it goes when the client has its turn
 	held      bool // parked until CONNACK is out, or its topic id is safe
 	tries     uint8
-	doubts    uint8 // refusals since plain that were not believed
+	doubts    uint8 // refusals since plain or corrected that were not believed
 	rounds    uint8 // how often REGISTER ran out of tries
 	topicID   uint16
 	regID     uint16
