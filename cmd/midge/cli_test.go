@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"midge/transports/udp"
 )
 
 // midge runs a command of midge in a directory to its end.
@@ -150,14 +152,19 @@ func atoi(t *testing.T, number string) int {
 
 // TestRunFlags: -p moves the first listener, -v logs the packets of links.
 func TestRunFlags(t *testing.T) {
-	file := writeFile(t, "config.toml", fmt.Sprintf(smallConfig, freePort(t), freePort(t), freePort(t)))
-	port := freePort(t)
+	port, over := freePort(t), freePort(t)
+	file := writeFile(t, "config.toml", fmt.Sprintf(smallConfig, freePort(t), over, freePort(t)))
 	p := start(t, midgePath(t), "run", "-c", file, "-p", fmt.Sprint(port), "-v")
 	p.waitFor("midge says when it is ready", "midge is ready")
 	publish(t, port, "-t", "a", "-m", "x", "-i", "somebody", "-q", "1")
 	p.waitFor("-p moves the first listener", "client=somebody")
+	link, err := udp.Dial(fmt.Sprint("127.0.0.1:", over))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newDevice(t, link, quick("valve")).connect()
 	p.wait("-v logs what happens on links", func(line string) bool {
-		return strings.Contains(line, "level=DEBUG") && strings.Contains(line, `packet="ADVERTISE `)
+		return strings.Contains(line, "level=DEBUG") && strings.Contains(line, `packet="CONNECT `)
 	})
 	p.stop()
 	if p.err != nil {
