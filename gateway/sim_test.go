@@ -213,8 +213,8 @@ func (w *world) live() {
 // complete reports whether all that anybody waits for has arrived.
 func (w *world) complete() bool {
 	for _, d := range w.devs {
-		if d.off || d.away || d.c.State() != device.Active || d.c.Queued() > 0 {
-			return false
+		if s := d.c.State(); d.off || d.away || s != device.Active && s != device.Asleep || d.c.Queued() > 0 {
+			return false // who has fallen asleep before it could be kept awake has nothing to wait for, or the broker has
 		}
 	}
 	c := w.box.b.Counters()
