@@ -151,8 +151,12 @@ func TestCommandReachesASleeper(t *testing.T) {
 	}
 	out.await(t, "1 message was delivered to "+sleeper)
 	p.say("sensors/"+sleeper+"/set", "22.5")
-	if second := p.hear(); !bytes.HasPrefix(second.Payload, []byte("22.5 ")) {
-		t.Errorf("the first command arrives once, so the next answer is to the second, got %q", second.Payload)
+	second := p.hear()
+	for bytes.HasPrefix(second.Payload, []byte("21.5 ")) {
+		second = p.hear() // at QoS 1 a command or its answer may come again: a machine that is slow enough loses frames of a serial line
+	}
+	if !bytes.HasPrefix(second.Payload, []byte("22.5 ")) {
+		t.Errorf("the next answer is to the second command, got %q", second.Payload)
 	}
 
 	cancel()
