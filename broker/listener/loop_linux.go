@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"midge/broker"
+	"midge/internal/warm"
 )
 
 // A loop serves plain sockets by epoll in one goroutine: an idle connection costs its few hundred octets of state, and a message that
@@ -22,7 +23,7 @@ type loop struct {
 	ep     int // epoll
 	bell   int // eventfd: something was posted
 	events [128]unix.EpollEvent
-	last   time.Time // when the last event came
+	pace   warm.Pace // of events
 
 	wakes  broker.Wakes // whom the packets of one round are for: told when all are handled
 	socks  map[int32]*sock
@@ -73,8 +74,10 @@ func (l *loop) run() {
 	for !l.finished() {
 		n := l.wait()
 		now := time.Now()
+		if n > 0 {
+			l.pace.Came(now)
+		}
 		for i := range l.events[:n] {
-			l.last = now
 			l.event(now, &l.events[i])
 		}
 		l.fire(now)

@@ -20,7 +20,7 @@ func (l *loop) wait() int {
 	if len(l.paused) > 0 {
 		limit = pauseStep
 	}
-	if now.Sub(l.last) < warm.Wait && warm.Enter() {
+	if l.pace.Warm(now) && warm.Enter() {
 		defer warm.Leave()
 		return l.waitWarm(limit)
 	}

@@ -3,6 +3,7 @@ package warm
 import (
 	"runtime"
 	"testing"
+	"time"
 )
 
 func TestOneProcessorIsLeft(t *testing.T) {
@@ -19,6 +20,39 @@ func TestOneProcessorIsLeft(t *testing.T) {
 		for range held {
 			Leave()
 		}
+	}
+}
+
+func TestPace(t *testing.T) {
+	now := time.Unix(1000, 0)
+	come := func(p *Pace, n int, every time.Duration) {
+		for range n {
+			now = now.Add(every)
+			p.Came(now)
+		}
+	}
+	var p Pace
+	if p.Warm(now) {
+		t.Error("a loop to which nothing has come waits cold")
+	}
+	come(&p, 100, 50*time.Millisecond)
+	if p.Warm(now) {
+		t.Error("20 packets a second are not worth a processor")
+	}
+	come(&p, 5, time.Millisecond)
+	if p.Warm(now) {
+		t.Error("nor are the few packets of one exchange")
+	}
+	come(&p, runLeast, time.Millisecond)
+	if !p.Warm(now) {
+		t.Error("a thousand a second are")
+	}
+	if p.Warm(now.Add(Wait)) {
+		t.Error("until nothing has come for a while")
+	}
+	come(&p, 1, 2*Wait)
+	if p.Warm(now) {
+		t.Error("and then it begins anew")
 	}
 }
 

@@ -16,11 +16,11 @@ import (
 	"midge/internal/warm"
 )
 
-// warmSocket is a UDP socket outside of Go's poller: a reader that has just had a datagram waits for the next as package warm says.
+// warmSocket is a UDP socket outside of Go's poller: a reader to which many come waits for the next as package warm says.
 type warmSocket struct {
 	fd, bell int // bell is an eventfd: the reader is to look up
 	local    net.Addr
-	last     time.Time // when the last datagrams came; the reader's
+	pace     warm.Pace // of reads; the reader's
 
 	closed, late atomic.Bool
 	reading      sync.Mutex   // held while a call reads
@@ -80,7 +80,7 @@ func (w *warmSocket) Read(f func(fd uintptr) bool) error {
 			return os.ErrDeadlineExceeded
 		}
 		if f(uintptr(w.fd)) {
-			w.last = time.Now()
+			w.pace.Came(time.Now())
 			return nil
 		}
 		w.wait()
@@ -90,7 +90,7 @@ func (w *warmSocket) Read(f func(fd uintptr) bool) error {
 // wait returns when the socket has something, for the bell, after a while, and when it was disturbed.
 func (w *warmSocket) wait() {
 	fds := [2]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}, {Fd: int32(w.bell), Events: unix.POLLIN}}
-	if time.Since(w.last) < warm.Wait && warm.Enter() {
+	if w.pace.Warm(time.Now()) && warm.Enter() {
 		defer warm.Leave()
 		limit := unix.NsecToTimespec(int64(warm.Wait))
 		syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(len(fds)), uintptr(unsafe.Pointer(&limit)), 0, 0, 0) // a signal means that the scheduler wants the processor
