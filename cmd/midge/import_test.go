@@ -135,6 +135,9 @@ func lifeAtTheSite(t *testing.T, whose string, port, office int) {
 	equal(t, "at "+whose+" a line without a pattern carries one topic to another", outside.waitCount("a temperature", "one topic", 1), []string{"house/12/t " + whose + " one topic to another"})
 	say(office, "site12/cmd/light", "in", "-q", "1")
 	ann.waitFor("a line with both prefixes carries in", "office/cmd/light "+whose+" in")
+	for _, sub := range []*process{ann, bob, own, state, outside} {
+		sub.stop() // or they come again to the next broker at that port, all at once
+	}
 }
 
 const importedSecureConf = `
