@@ -227,7 +227,10 @@ func run(t *testing.T, name string, args ...string) (output string, err error) {
 	return string(out), err
 }
 
-// freePort is a port that nobody listens on, for TCP and UDP alike.
+// portsGiven are those that freePort has returned: the system may name one again before anybody listens on it.
+var portsGiven sync.Map
+
+// freePort is a port that nobody listens on, for TCP and UDP alike, and another one each time.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 20 {
@@ -238,8 +241,11 @@ func freePort(t *testing.T) int {
 		port := l.Addr().(*net.TCPAddr).Port
 		u, err := net.ListenPacket("udp", l.Addr().String())
 		l.Close()
-		if err == nil {
-			u.Close()
+		if err != nil {
+			continue
+		}
+		u.Close()
+		if _, given := portsGiven.LoadOrStore(port, true); !given {
 			return port
 		}
 	}
