@@ -260,18 +260,21 @@ func TestStoreTools(t *testing.T) {
 	if out, err := tool("export", "-c", k.conf, lines); err != nil {
 		t.Fatalf("export: %s", out)
 	}
-	other := filepath.Join(t.TempDir(), "data")
-	file, err := os.Open(lines)
-	if err != nil {
-		t.Fatal(err)
+	for _, from := range []string{lines, "-"} {
+		other := filepath.Join(t.TempDir(), "data")
+		take := exec.Command(midgePath(t), "store", "import", "--dir", other, from)
+		file, err := os.Open(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		take.Stdin = file // which only «-» reads
+		if out, err := take.CombinedOutput(); err != nil {
+			t.Fatalf("import from %s: %s", from, out)
+		}
+		k = newKeeper(t, other, "refuse")
+		k.begin()
+		k.wantFilled()
+		k.stop()
 	}
-	defer file.Close()
-	take := exec.Command(midgePath(t), "store", "import", "--dir", other, "-")
-	take.Stdin = file
-	if out, err := take.CombinedOutput(); err != nil {
-		t.Fatalf("import from standard input: %s", out)
-	}
-	k = newKeeper(t, other, "refuse")
-	k.begin()
-	k.wantFilled()
 }
