@@ -1,8 +1,6 @@
 package gateway
 
-import (
-	"time"
-)
+import "time"
 
 // Airtime says how much a link may send, towards its devices. The zero value is a link that takes what it is given.
 //

@@ -32,11 +32,17 @@ type served struct {
 func serve(t *testing.T, cfg Config) *served { return serveWith(t, cfg, LinkConfig{}) }
 
 func serveWith(t *testing.T, cfg Config, lc LinkConfig) *served {
-	s := &served{t: t, b: broker.New(broker.Limits{}), net: linktest.NewNet(1)}
+	net := linktest.NewNet(1)
+	return serveOver(t, cfg, lc, net, net.Gateway())
+}
+
+// serveOver serves the gateway's end of a net, or what wraps it.
+func serveOver(t *testing.T, cfg Config, lc LinkConfig, net *linktest.Net, end transports.Link) *served {
+	s := &served{t: t, b: broker.New(broker.Limits{}), net: net}
 	s.g = New(s.b, cfg, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { s.err = s.g.Serve(ctx, "lan", s.net.Gateway(), lc) })
+	wg.Go(func() { s.err = s.g.Serve(ctx, "lan", end, lc) })
 	s.stop = func() {
 		cancel()
 		wg.Wait()
@@ -110,16 +116,12 @@ func (mute) Broadcasts() bool { return false }
 func TestNoAdvertiseWhereNobodyHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := linktest.NewNet(1)
-		g := New(broker.New(broker.Limits{}), Config{GatewayID: 7, AdvertiseInterval: 15 * time.Minute}, slog.New(slog.DiscardHandler))
-		ctx, cancel := context.WithCancel(context.Background())
-		var wg sync.WaitGroup
-		wg.Go(func() { g.Serve(ctx, "lan", mute{net.Gateway()}, LinkConfig{}) })
+		s := serveOver(t, Config{GatewayID: 7, AdvertiseInterval: 15 * time.Minute}, LinkConfig{}, net, mute{net.Gateway()})
 		time.Sleep(time.Hour)
 		if n := net.Gateway().Stats().FramesOut; n != 0 {
 			t.Errorf("a link that reaches nobody by broadcast carries no ADVERTISE: %d frames", n)
 		}
-		cancel()
-		wg.Wait()
+		s.stop()
 	})
 }
 
