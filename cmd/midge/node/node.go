@@ -59,9 +59,10 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 		n.Close()
 		return nil, err
 	}
-	bound := connections(filesMax())
+	files := filesMax()
+	bound := connections(files)
 	if bound < connectionsMax {
-		log.Info("connections are bounded by the files that the system lets this process open", "connections", bound, "files", filesMax())
+		log.Info("connections are bounded by the files that the system lets this process open", "connections", bound, "files", files)
 	}
 	n.Server = listener.New(n.Broker, listener.Config{Connections: bound, KeepMax: cfg.Limits.PersistentClientExpiration.Duration}, log)
 	g := gatewayConfig(cfg.Gateway)
