@@ -30,3 +30,10 @@ func (v checker) patterns(path string, list []string, example string) {
 func (v checker) linkNamed(name string) bool {
 	return slices.ContainsFunc(v.c.Links, func(l Link) bool { return l.Name == name })
 }
+
+// linkReach wants public = true beside an address where devices come in that prove nothing. Those that log in may still publish at QoS -1 before.
+func (v checker) linkReach(at string, l Link) {
+	if l.open() && (!l.Auth || v.c.Gateway.QoSMinusOne) {
+		v.reach(at+".address", l.Address, l.Public, "lets every device that reaches it publish and subscribe")
+	}
+}

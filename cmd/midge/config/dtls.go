@@ -23,9 +23,7 @@ func (v checker) dtls(at string, l Link) {
 	if !v.required(at+".address", l.Address, "[link] of type dtls", "127.0.0.1:8883") || !v.address(at+".address", l.Address) {
 		return
 	}
-	if l.open() && !l.Auth {
-		v.reach(at+".address", l.Address, l.Public, "lets every device that reaches it publish and subscribe")
-	}
+	v.linkReach(at, l)
 }
 
 // open reports whether devices may come in that prove nothing.

@@ -51,9 +51,7 @@ func (v checker) udp(at string, l Link) {
 	if !v.required(at+".address", l.Address, "[link] of type udp", "127.0.0.1:1883") || !v.address(at+".address", l.Address) {
 		return
 	}
-	if !l.Auth || v.c.Gateway.QoSMinusOne {
-		v.reach(at+".address", l.Address, l.Public, "lets every device that reaches it publish and subscribe")
-	}
+	v.linkReach(at, l)
 }
 
 // groups checks the multicast groups. Their packets come from the whole network, whatever the link's address is.

@@ -168,6 +168,8 @@ func TestValidation(t *testing.T) {
 		{"a link with log-ins is open at QoS -1", "[auth]\npassword_file = \"p\"\n" + udp + "address = \":1\"\nauth = true", []string{
 			`config.toml:6: [link] address = ":1" lets every device that reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:1"`}},
 		{"a link with log-ins is not", "[auth]\npassword_file = \"p\"\n[gateway]\nqos_minus_one = false\n" + udp + "address = \":1\"\nauth = true", nil},
+		{"a dtls link with log-ins is open at QoS -1 to whoever shakes hands", "[auth]\npassword_file = \"p\"\n" + strings.Replace(dtls, "127.0.0.1", "", 1) + "cert_file = \"c.pem\"\nkey_file = \"c.key\"\nauth = true", []string{
+			`config.toml:6: [link] address = ":8883" lets every device that reaches it publish and subscribe; write public = true beside it if that is meant, or "127.0.0.1:8883"`}},
 		{"gateway words", "[gateway]\nrefused = \"maybe\"\nqos_minus_one = false\nqos_minus_one_inline = true", []string{
 			`config.toml:2: [gateway] refused = "maybe" is unknown; it is one of never, later`,
 			`config.toml:4: [gateway] qos_minus_one_inline is a form of QoS -1; write qos_minus_one = true beside it`}},
