@@ -37,7 +37,7 @@ type link struct {
 	live      int              // clients with a session
 	prompts   int              // clients in the will handshake
 	logins    map[peer]*login  // who has said CONNECT and must log in first
-	awaited   []*login         // the same in the order of their time, with others that are over
+	awaited   []*login         // the same in the order of their time, with up to as many that are over
 	checks    []check          // logins that the shell is to have judged
 	checking  int              // logins that are being judged
 	deadlines deadlines

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"midge/mqttsn"
@@ -56,9 +57,18 @@ func (l *link) await(from peer, p mqttsn.Connect) {
 			l.logins = make(map[peer]*login)
 		}
 		l.logins[from] = w
+		l.forgetLogins()
 		l.awaited = append(l.awaited, w)
 	case !w.checking:
 		w.connect = p // it has started anew; its time has not
+	}
+}
+
+// forgetLogins takes those that are over out of awaited when they are as many as those that may be open: who fails at once may try again at once, long
+// before his time comes up.
+func (l *link) forgetLogins() {
+	if len(l.awaited) >= 2*loginsMax {
+		l.awaited = slices.DeleteFunc(l.awaited, func(w *login) bool { return l.logins[w.from] != w })
 	}
 }
 

@@ -119,6 +119,18 @@ func TestLoginsAreBounded(t *testing.T) {
 	}
 }
 
+// TestLoginsThatFailLeaveNothing: who fails again and again within the time of one login does not make the link remember each attempt.
+func TestLoginsThatFailLeaveNothing(t *testing.T) {
+	r := newRig(t, Config{}, LinkConfig{Auth: func(context.Context, Login) Verdict { return Verdict{OK: true} }})
+	for range 4 * loginsMax {
+		r.want("a login begins in silence", r.from("guesser", connectAs("d")))
+		r.want("AUTH by an unknown method is refused at once", r.from("guesser", mqttsn.Auth{Method: "MAGIC"}), "guesser< CONNACK not-supported")
+	}
+	if len(r.l.logins) != 0 || len(r.l.awaited) > 2*loginsMax {
+		t.Errorf("logins that are over are forgotten: %d logins, %d of %d remembered", len(r.l.logins), len(r.l.awaited), 4*loginsMax)
+	}
+}
+
 // TestReconfigure: who may stay, stays; who may not is told.
 func TestReconfigure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
