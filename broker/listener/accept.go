@@ -33,6 +33,9 @@ func (l *Listener) SetPolicy(p Policy) { l.policy.Store(p.withDefaults()) }
 // Policy is what new connections come in under now. It is not to be changed.
 func (l *Listener) Policy() *Policy { return l.policy.Load() }
 
+// Addr is where l listens.
+func (l *Listener) Addr() net.Addr { return l.net.Addr() }
+
 // Serve serves a net.Listener as Listener.Serve does.
 func (s *Server) Serve(ctx context.Context, nl net.Listener, p Policy) error {
 	return s.Listener(nl, p).Serve(ctx)

@@ -115,3 +115,19 @@ func TestSocketsThatSystemdDoesNotPass(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadKeepsStrangersOut: what midge refuses at its start it refuses at a reload too.
+func TestReloadKeepsStrangersOut(t *testing.T) {
+	m := newManager(t)
+	m.pass("open", "0.0.0.0:0")
+	passwords := writeFile(t, "passwords", record(t, "joe", "1"))
+	const door = "[[listener]]\naddress = \"systemd:open\"\n"
+	p := m.start(only(door + "[auth]\npassword_file = \"" + passwords + "\"\n"))
+	m.wait("where everybody needs a password, midge listens for other machines", "READY=1")
+	if err := os.WriteFile(p.cmd.Args[len(p.cmd.Args)-1], []byte(only(door)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.waitFor("nobody comes in without a password because of a reload", "reload refused: everything stays as it was")
+	p.waitFor("the reason is that of a start", "which lets everyone who reaches it publish and subscribe; write public = true beside it if that is meant")
+}

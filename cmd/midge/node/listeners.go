@@ -25,14 +25,23 @@ func (n *Node) listen(c config.Listener, door *guard.Door, who string, local boo
 		return InUse("MQTT listener", c.Address, err)
 	}
 	n.undo = append(n.undo, func() { nl.Close() })
-	if local && !config.Local(nl.Addr()) {
-		return fmt.Errorf("listener %s: systemd listens on %s, which lets everyone who reaches it publish and subscribe; write public = true beside it if that is meant", c.Address, nl.Addr())
+	if err := reach(c, local, nl.Addr()); err != nil {
+		return err
 	}
 	n.log.Info("listening for MQTT", "over", c.Type, "address", nl.Addr().String(), "for", who)
 	l := n.Server.Listener(nl, policy)
 	n.listeners = append(n.listeners, l)
 	n.Add("listener "+c.Address, l.Serve)
 	return nil
+}
+
+// reach refuses a listener that is to be local, see config.MustBeLocal, where others reach the socket that systemd has opened for it.
+func reach(c config.Listener, local bool, at net.Addr) error {
+	if !local || config.Local(at) {
+		return nil
+	}
+	return fmt.Errorf("listener %s: systemd listens on %s, which lets everyone who reaches it publish and subscribe; write public = true beside it if that is meant",
+		c.Address, at)
 }
 
 func (n *Node) warnOfExpiry(p listener.Policy) {

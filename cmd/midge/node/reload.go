@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"midge/cmd/midge/config"
@@ -19,6 +20,12 @@ type Reloaded struct {
 // has everything that is wrong and leaves all as it was. One Reload at a time.
 func (n *Node) Reload(cfg *config.Config) (Reloaded, error) {
 	p, err := prepare(cfg)
+	for i, l := range n.cfg.Listeners {
+		if at := slices.IndexFunc(cfg.Listeners, l.SameDoor); at >= 0 {
+			next := cfg.Listeners[at]
+			err = errors.Join(err, reach(next, cfg.MustBeLocal(next), n.listeners[i].Addr()))
+		}
+	}
 	if err != nil {
 		return Reloaded{}, err
 	}
