@@ -27,8 +27,9 @@
 //
 // # Bounds
 //
-// So many handshakes at once as handshakesMax, each for handshakeTimeout at most; whoever comes beyond them is not answered and tries again. pion answers a first
-// ClientHello with a cookie, so that a forged address costs nothing but that. What arrives faster than it is read is dropped and counted.
+// handshakesMax handshakes are under way at once, each for handshakeTimeout at most. pion answers a first ClientHello with a cookie; beyond the bound the
+// one that has waited longest for its cookie to come back gives way, so that forged addresses keep nobody out. Where all have answered theirs, whoever comes
+// is not answered and tries again. What arrives faster than it is read is dropped and counted.
 //
 // # What it does not do
 //

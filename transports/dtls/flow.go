@@ -18,6 +18,7 @@ type flow struct {
 	hello  [32]byte       // the random of the ClientHello that it began with
 	from   netip.AddrPort // where that came from
 
+	answered bool   // under socket.mu: its cookie came back, so its peer is where it says that it is
 	numbered bool   // under socket.mu: a record came with the Connection ID
 	open     bool   // under socket.mu: the handshake is complete
 	identity string // under socket.mu, when open: the name that the peer has proven

@@ -86,7 +86,7 @@ func network(address string) string {
 	return "udp6"
 }
 
-// accept begins a handshake, if the link is open and there is room for one more.
+// accept begins a handshake, if the link is open and there is room for one more: whoever has not answered his cookie gives way. The socket's lock is held.
 func (l *Link) accept(f *flow) bool {
 	if !l.begin() {
 		l.counters.Count(ReasonHandshake, 1)
@@ -103,7 +103,7 @@ func (l *Link) accept(f *flow) bool {
 func (l *Link) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shaking >= handshakesMax || l.ctx.Err() != nil {
+	if l.ctx.Err() != nil || l.shaking >= handshakesMax && !l.socket.dropStranger() {
 		return false
 	}
 	l.shaking++

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -24,6 +25,9 @@ type socket struct {
 	ids    map[[idSize]byte]*flow
 	peers  map[netip.AddrPort]*flow
 	rising map[netip.AddrPort]*flow // handshakes from addresses that have a session
+	// strangers are handshakes whose cookie has not come back, the one that has waited longest in front, with up to as many that have gone on or are over.
+	// Their senders may be nobody.
+	strangers []*flow
 }
 
 func newSocket(conn *net.UDPConn, stray func()) *socket {
@@ -61,6 +65,11 @@ func (s *socket) route(b []byte, from netip.AddrPort, begin func(*flow) bool) {
 		return
 	}
 	f, rising := s.peers[from], s.rising[from]
+	for _, known := range []*flow{f, rising} {
+		if known != nil && r.cookie && known.hello == r.random { // pion ends the handshake if it is not the one that was sent
+			known.answered = true
+		}
+	}
 	switch {
 	case r.hello && (f == nil || f.hello != r.random) && (rising == nil || rising.hello != r.random):
 		s.begin(f, r, b, from, begin)
@@ -96,7 +105,28 @@ func (s *socket) begin(f *flow, r record, b []byte, from netip.AddrPort, begin f
 		given.end()
 	}
 	place[from], s.ids[n.id] = n, n
+	if len(s.strangers) >= 2*handshakesMax {
+		s.strangers = slices.DeleteFunc(s.strangers, func(f *flow) bool { return !s.strange(f) })
+	}
+	s.strangers = append(s.strangers, n)
 	n.put(r, b, from)
+}
+
+// strange reports whether the cookie of a handshake that is under way has not come back.
+func (s *socket) strange(f *flow) bool { return s.ids[f.id] == f && !f.answered }
+
+// dropStranger ends the handshake that has waited longest for its cookie, if there is one. The socket's lock is held.
+func (s *socket) dropStranger() bool {
+	for len(s.strangers) > 0 {
+		f := s.strangers[0]
+		s.strangers[0], s.strangers = nil, s.strangers[1:]
+		if s.strange(f) {
+			s.drop(f)
+			f.end()
+			return true
+		}
+	}
+	return false
 }
 
 // established is told that the handshake of f is complete, and which name its peer has proven, "" = none.
@@ -133,6 +163,7 @@ type record struct {
 	id     [idSize]byte // of a record with a Connection ID
 	hello  bool         // it is a ClientHello, not of a session
 	random [32]byte     // of the ClientHello: the same in both that a handshake begins with
+	cookie bool         // the ClientHello has one: it is the second
 }
 
 const (
@@ -156,12 +187,22 @@ func parseRecord(b []byte) (r record, ok bool) {
 		length = length[idSize:]
 	}
 	r.length = int(binary.BigEndian.Uint16(length))
-	// A ClientHello: header, version, random.
+	// A ClientHello: header, version, random, session id, cookie.
 	if body := length[2:]; r.kind == recordHandshake && r.epoch == 0 && len(body) >= handshakeHeader+2+len(r.random) && body[0] == clientHello {
-		r.hello = true
-		copy(r.random[:], body[handshakeHeader+2:])
+		rest := body[handshakeHeader+2:]
+		rest = rest[copy(r.random[:], rest):]
+		r.hello, r.cookie = true, hasCookie(rest)
 	}
 	return r, true
+}
+
+// hasCookie reads what follows the random of a ClientHello: the session id and the cookie, each behind its length.
+func hasCookie(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	at := 1 + int(b[0])
+	return at < len(b) && b[at] > 0
 }
 
 // early reports whether a record may be a message that comes before the handshake is complete here. pion keeps one of those, and drops others: devices that log in send two.

@@ -180,3 +180,69 @@ func TestRecordsOfALostSession(t *testing.T) {
 		t.Errorf("each is counted, and none begins anything: %d counted, begun %v", strays, begun)
 	}
 }
+
+// TestHellosKeepNobodyOut: anybody can send a ClientHello in the name of any address, and never answer the cookie.
+func TestHellosKeepNobodyOut(t *testing.T) {
+	gw := listen(t, nil)
+	hello := firstHello(t)
+	for range 2 * handshakesMax {
+		c, err := net.Dial("udp", gw.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := dial(t, gw.LocalAddr().String(), nil)
+	send(t, d, gw, transports.Addr{}, "a device comes in beside handshakes that nobody goes on with")
+}
+
+// firstHello is what a device sends first.
+func firstHello(t *testing.T) []byte {
+	t.Helper()
+	to, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	tryDial(t, to.LocalAddr().String(), 100*time.Millisecond, nil)
+	b := make([]byte, 2000)
+	n, _, err := to.ReadFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:n]
+}
+
+// TestWhoGivesWay: handshakes that went on after the cookie stay, whatever comes.
+func TestWhoGivesWay(t *testing.T) {
+	s := newSocket(nil, func() {})
+	hello := func(from string, random byte, cookie ...byte) {
+		b := append([]byte{recordHandshake, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, clientHello}, make([]byte, 13)...)
+		b = append(append(b, bytes.Repeat([]byte{random}, 32)...), 0, byte(len(cookie))) // no session id
+		s.route(append(b, cookie...), netip.MustParseAddrPort(from), func(*flow) bool { return true })
+	}
+	const first, second, third = "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"
+	hello(first, 1)
+	hello(first, 1, 7)
+	hello(second, 2)
+	hello(third, 3, 7) // made up: it was never sent one
+	hello(second, 2)   // once more, without
+	for _, from := range []string{second, third} {
+		if !s.dropStranger() || s.peers[netip.MustParseAddrPort(from)] != nil {
+			t.Errorf("%s has not answered a cookie and gives way, the one that waits longest first", from)
+		}
+	}
+	if s.dropStranger() || s.peers[netip.MustParseAddrPort(first)] == nil {
+		t.Errorf("%s has answered its cookie and stays", first)
+	}
+	for i := range 3 * handshakesMax {
+		hello("127.0.0.1:4", byte(i), 7)
+		hello("127.0.0.1:4", byte(i), 7)
+	}
+	if len(s.strangers) > 2*handshakesMax {
+		t.Errorf("those that have gone on, or are over, are forgotten: %d are remembered", len(s.strangers))
+	}
+}
