@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"time"
 
 	"midge/broker/store"
@@ -92,24 +93,19 @@ const (
 )
 
 func (l Limits) withDefaults() Limits {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&l.QueueMessages, 100_000)
-	def(&l.QueueBytes, 64<<20)
-	def(&l.StoredMessages, 2_000_000)
-	def(&l.StoredBytes, 1<<30)
-	def(&l.TotalBytes, 256<<20)
-	def(&l.Retained, 200_000)
-	def(&l.RetainedBytes, 64<<20)
-	def(&l.Sessions, 200_000)
-	def(&l.Subscriptions, 10_000)
-	def(&l.Inflight, receiveMaximum)
-	def(&l.TopicLength, topic.LengthMax)
-	def(&l.TopicLevels, topic.LevelsMax)
-	def(&l.UserProperties, 1000)
-	def(&l.UserPropertyBytes, 64<<10)
+	l.QueueMessages = cmp.Or(l.QueueMessages, 100_000)
+	l.QueueBytes = cmp.Or(l.QueueBytes, 64<<20)
+	l.StoredMessages = cmp.Or(l.StoredMessages, 2_000_000)
+	l.StoredBytes = cmp.Or(l.StoredBytes, 1<<30)
+	l.TotalBytes = cmp.Or(l.TotalBytes, 256<<20)
+	l.Retained = cmp.Or(l.Retained, 200_000)
+	l.RetainedBytes = cmp.Or(l.RetainedBytes, 64<<20)
+	l.Sessions = cmp.Or(l.Sessions, 200_000)
+	l.Subscriptions = cmp.Or(l.Subscriptions, 10_000)
+	l.Inflight = cmp.Or(l.Inflight, receiveMaximum)
+	l.TopicLength = cmp.Or(l.TopicLength, topic.LengthMax)
+	l.TopicLevels = cmp.Or(l.TopicLevels, topic.LevelsMax)
+	l.UserProperties = cmp.Or(l.UserProperties, 1000)
+	l.UserPropertyBytes = cmp.Or(l.UserPropertyBytes, 64<<10)
 	return l
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -50,11 +51,11 @@ const unansweredMax = 64
 const congestionWait = 5*time.Minute + time.Second
 
 func (c Config) withDefaults() Config {
-	def(&c.Limits.ClientID, 64)
-	def(&c.Limits.TopicIDs, 4096)
-	def(&c.Limits.Known, 200_000)
+	c.Limits.ClientID = cmp.Or(c.Limits.ClientID, 64)
+	c.Limits.TopicIDs = cmp.Or(c.Limits.TopicIDs, 4096)
+	c.Limits.Known = cmp.Or(c.Limits.Known, 200_000)
 	c.Limits.TopicIDs = min(c.Limits.TopicIDs, lastTopicID-firstTopicID+1)
-	def(&c.SessionExpiry, broker.Never)
+	c.SessionExpiry = cmp.Or(c.SessionExpiry, broker.Never)
 	if c.Access == nil {
 		c.Access = func(string, string) broker.Access { return nil }
 	}
@@ -89,20 +90,14 @@ type LinkConfig struct {
 }
 
 func (c LinkConfig) withDefaults(mtu int) LinkConfig {
-	def(&c.RetryInterval, 10*time.Second)
-	def(&c.RetryCount, 4)
-	def(&c.IdleLimit, 24*time.Hour)
-	def(&c.Clients, 100_000)
-	def(&c.MTU, mtu)
-	def(&c.MaxQoS, 2)
+	c.RetryInterval = cmp.Or(c.RetryInterval, 10*time.Second)
+	c.RetryCount = cmp.Or(c.RetryCount, 4)
+	c.IdleLimit = cmp.Or(c.IdleLimit, 24*time.Hour)
+	c.Clients = cmp.Or(c.Clients, 100_000)
+	c.MTU = cmp.Or(c.MTU, mtu)
+	c.MaxQoS = cmp.Or(c.MaxQoS, 2)
 	c.RetryCount = max(c.RetryCount, 0)
 	c.MaxQoS = max(c.MaxQoS, 0)
 	c.MTU = min(c.MTU, mtu)
 	return c
-}
-
-func def[T int | uint32 | time.Duration](v *T, d T) {
-	if *v == 0 {
-		*v = d
-	}
 }

@@ -1,6 +1,10 @@
 package listener
 
-import "midge/broker/mqtt"
+import (
+	"cmp"
+
+	"midge/broker/mqtt"
+)
 
 // Policy is what the connections of one listener have in common. The zero value of a field means its default. A Policy in use is not changed.
 type Policy struct {
@@ -37,12 +41,8 @@ type Policy struct {
 }
 
 func (p Policy) withDefaults() *Policy {
-	if p.MaximumPacketSize == 0 {
-		p.MaximumPacketSize = 2_000_000
-	}
-	if p.ReceiveMaximum == 0 {
-		p.ReceiveMaximum = 20
-	}
+	p.MaximumPacketSize = cmp.Or(p.MaximumPacketSize, 2_000_000)
+	p.ReceiveMaximum = cmp.Or(p.ReceiveMaximum, 20)
 	switch {
 	case p.TopicAliasMaximum == 0:
 		p.TopicAliasMaximum = 10

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -21,12 +22,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Connections == 0 {
-		c.Connections = 100_000
-	}
-	if c.Stall == 0 {
-		c.Stall = 2 * time.Minute
-	}
+	c.Connections = cmp.Or(c.Connections, 100_000)
+	c.Stall = cmp.Or(c.Stall, 2*time.Minute)
 	return c
 }
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -59,24 +60,16 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	c.Devices = or(c.Devices, 1)
-	c.ClientPrefix = or(c.ClientPrefix, "sim")
-	c.Interval = or(c.Interval, time.Second)
-	c.BootID = or(c.BootID, 1)
-	c.SleepDuration = or(c.SleepDuration, 10*time.Second)
-	c.Retry = or(c.Retry, 10*time.Second)
-	c.Retries = or(c.Retries, 4)
-	c.KeepAlive = or(c.KeepAlive, time.Minute)
-	c.Drain = or(c.Drain, c.Retry*time.Duration(c.Retries+2)+reconnectLeast+reconnectSpan)
+	c.Devices = cmp.Or(c.Devices, 1)
+	c.ClientPrefix = cmp.Or(c.ClientPrefix, "sim")
+	c.Interval = cmp.Or(c.Interval, time.Second)
+	c.BootID = cmp.Or(c.BootID, 1)
+	c.SleepDuration = cmp.Or(c.SleepDuration, 10*time.Second)
+	c.Retry = cmp.Or(c.Retry, 10*time.Second)
+	c.Retries = cmp.Or(c.Retries, 4)
+	c.KeepAlive = cmp.Or(c.KeepAlive, time.Minute)
+	c.Drain = cmp.Or(c.Drain, c.Retry*time.Duration(c.Retries+2)+reconnectLeast+reconnectSpan)
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // check returns one sentence about the first thing that is wrong.

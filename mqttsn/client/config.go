@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -39,25 +40,17 @@ type Will struct {
 }
 
 func (cfg Config) withDefaults() Config {
-	cfg.Retry = or(cfg.Retry, 10*time.Second)
-	cfg.Retries = or(cfg.Retries, 3)
-	cfg.CongestionWait = or(cfg.CongestionWait, 5*time.Minute)
-	cfg.QueueMax = or(cfg.QueueMax, 16)
-	cfg.TopicsMax = or(cfg.TopicsMax, 256)
-	cfg.MTU = or(cfg.MTU, mqttsn.MaxSize)
+	cfg.Retry = cmp.Or(cfg.Retry, 10*time.Second)
+	cfg.Retries = cmp.Or(cfg.Retries, 3)
+	cfg.CongestionWait = cmp.Or(cfg.CongestionWait, 5*time.Minute)
+	cfg.QueueMax = cmp.Or(cfg.QueueMax, 16)
+	cfg.TopicsMax = cmp.Or(cfg.TopicsMax, 256)
+	cfg.MTU = cmp.Or(cfg.MTU, mqttsn.MaxSize)
 	if cfg.Will != nil {
 		will := *cfg.Will
 		cfg.Will = &will
 	}
 	return cfg
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Topic is a topic as a request names it.

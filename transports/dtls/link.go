@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,16 +60,10 @@ func Listen(c Config) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on DTLS %s: %w", c.Address, err)
 	}
-	l := &Link{options: o, keys: c.PSK, mtu: c.MTU, most: c.Sessions, inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
+	l := &Link{options: o, keys: c.PSK, mtu: cmp.Or(c.MTU, mtuMax), most: cmp.Or(c.Sessions, sessionsMax), inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
 		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
 			transports.ReasonNoGroup, ReasonHandshake, ReasonSession)}
 	l.socket = newSocket(conn, func() { l.counters.Count(ReasonSession, 1) })
-	if l.mtu == 0 {
-		l.mtu = mtuMax
-	}
-	if l.most == 0 {
-		l.most = sessionsMax
-	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.reading.Go(func() { l.socket.read(l.accept) })
 	return l, nil

@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -60,8 +61,8 @@ func (c Config) settle() (settings, error) {
 	if a != nil {
 		most, usual = a.mtuMost, a.mtu
 	}
-	def(&s.MTU, usual)
-	def(&s.Node, rhGateway)
+	s.MTU = cmp.Or(s.MTU, usual)
+	s.Node = cmp.Or(s.Node, rhGateway)
 	switch {
 	case c.Baud != 0 && (c.Baud < 50 || c.Baud > 20_000_000):
 		return s, fmt.Errorf("baud rate of serial device %s is %d, must be 50 to 20000000", c.Device, c.Baud)
@@ -95,12 +96,6 @@ func (s settings) machine(a *addressed) Protocol {
 		end = a.far
 	}
 	return Protocol{New: func(c *transports.Counters) Machine { return end(s, c) }, Reasons: a.reasons}
-}
-
-func def[T int | uint8](v *T, d T) {
-	if *v == 0 {
-		*v = d
-	}
 }
 
 // Open opens a serial device. The error is one sentence that names it.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -83,9 +84,9 @@ func (b Bridge) Upstream() (hostPort string, tls bool, err error) {
 	port := u.Port()
 	switch u.Scheme {
 	case "mqtt", "tcp":
-		port = orElse(port, "1883")
+		port = cmp.Or(port, "1883")
 	case "mqtts", "ssl":
-		port, tls = orElse(port, "8883"), true
+		port, tls = cmp.Or(port, "8883"), true
 	case "ws", "wss":
 		return "", false, fmt.Errorf("scheme %q is not served by this version yet; write mqtt:// or mqtts://", u.Scheme)
 	default:
@@ -107,11 +108,4 @@ func hideUser(address string) string {
 		return "…@" + address[i+1:]
 	}
 	return address
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -30,15 +31,9 @@ type Config struct {
 const devicesMax = 1000
 
 func (c Config) withDefaults() Config {
-	if c.Devices == 0 {
-		c.Devices = 10
-	}
-	if c.Interval == 0 {
-		c.Interval = 2 * time.Second
-	}
-	if c.Sleep == 0 {
-		c.Sleep = 10 * time.Second
-	}
+	c.Devices = cmp.Or(c.Devices, 10)
+	c.Interval = cmp.Or(c.Interval, 2*time.Second)
+	c.Sleep = cmp.Or(c.Sleep, 10*time.Second)
 	if c.Out == nil {
 		c.Out = io.Discard
 	}
