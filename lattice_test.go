@@ -20,6 +20,7 @@ const lattice = `
 	transports             <
 	internal/warm          <
 	internal/certtest      <
+	internal/peertest      <
 
 	mqttsn/client          < mqttsn
 

@@ -9,17 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"midge/internal/peertest"
 )
 
 // An implementation that shares nothing with ours reads every message as we mean it.
 func TestTsharkReadsEveryMessage(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("tshark is not installed, and CI demands the cross-check")
-		}
-		t.Skip("tshark is not installed; nothing is cross-checked")
-	}
+	peertest.Need(t, "tshark")
 	var want []Packet
 	var frames [][]byte
 	for _, r := range rows {
@@ -35,7 +31,7 @@ func TestTsharkReadsEveryMessage(t *testing.T) {
 	if err := os.WriteFile(path, pcap(frames), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(tshark, "-n", "-r", path, "-d", "udp.port==1883,mqttsn", "-T", "fields", "-E", "separator=|",
+	out, err := exec.Command("tshark", "-n", "-r", path, "-d", "udp.port==1883,mqttsn", "-T", "fields", "-E", "separator=|",
 		"-e", "mqttsn.msg.len", "-e", "mqttsn.msg.type", "-e", "mqttsn.msg.id", "-e", "_ws.malformed", "-e", "_ws.expert.message").Output()
 	if err != nil {
 		t.Fatalf("tshark reads the capture: %v", err)

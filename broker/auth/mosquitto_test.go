@@ -1,21 +1,18 @@
 package auth
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/internal/peertest"
 )
 
 // patience is how long a real process may take for anything. Nothing waits for it when all is well.
@@ -23,7 +20,6 @@ const patience = 30 * time.Second
 
 // TestACLAgainstMosquitto starts a real Mosquitto with random ACL files and compares what it lets through with what Access says.
 func TestACLAgainstMosquitto(t *testing.T) {
-	needProgram(t, "mosquitto")
 	const seed = 20301
 	r := rand.New(rand.NewPCG(seed, 0))
 	var allowed, denied int
@@ -56,7 +52,7 @@ func TestACLAgainstMosquitto(t *testing.T) {
 			client.Close()
 		}
 		admin.Close()
-		p.stop()
+		p.Stop()
 	}
 	if allowed < 500 || denied < 500 {
 		t.Errorf("%d probes were allowed and %d denied: too one-sided to tell anything", allowed, denied)
@@ -105,68 +101,20 @@ func randomACL(r *rand.Rand) string {
 
 func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 
-// mosquitto is a real broker: a process on a port of its own.
+// mosquitto is a real broker with an ACL file.
 type mosquitto struct {
-	t    *testing.T
-	port int
-	cmd  *exec.Cmd
-	gone chan struct{}
+	*peertest.Mosquitto
+	t *testing.T
 }
 
 // startMosquitto returns when its listener is open.
 func startMosquitto(t *testing.T, acl string) *mosquitto {
 	t.Helper()
-	dir := t.TempDir()
-	m := &mosquitto{t: t, port: freePort(t), gone: make(chan struct{})}
-	config := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nuser root\nlog_dest stderr\nacl_file %s/acl\n", m.port, dir)
-	for name, text := range map[string]string{"acl": acl, "conf": config} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m.cmd = exec.Command("mosquitto", "-c", filepath.Join(dir, "conf"))
-	stderr, err := m.cmd.StderrPipe()
-	if err == nil {
-		err = m.cmd.Start()
-	}
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "acl")
+	if err := os.WriteFile(file, []byte(acl), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	running := make(chan string, 1)
-	go func() {
-		defer close(m.gone)
-		var log []string
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			if log = append(log, lines.Text()); strings.HasSuffix(lines.Text(), " running") {
-				running <- ""
-				io.Copy(io.Discard, stderr)
-			}
-		}
-		select {
-		case running <- strings.Join(log, "\n"):
-		default:
-		}
-		m.cmd.Wait()
-	}()
-	t.Cleanup(m.stop)
-	if log := <-running; log != "" {
-		t.Fatalf("mosquitto did not start with\n%s\n%s", acl, log)
-	}
-	return m
-}
-
-func (m *mosquitto) stop() {
-	m.cmd.Process.Signal(syscall.SIGTERM)
-	<-m.gone
-}
-
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return &mosquitto{peertest.StartMosquitto(t, "allow_anonymous true", "set_tcp_nodelay true", "acl_file "+file), t}
 }
 
 // client is an MQTT 5 connection that waits for every answer.
@@ -180,7 +128,7 @@ type client struct {
 
 func (m *mosquitto) connect(user, id string) *client {
 	m.t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.port))
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.Port))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // Hashes of "secret" with the salt 1, 2, 3 …, made with Python's hashlib and with the reference implementation of Argon2.
@@ -243,7 +244,7 @@ func TestVerifyWaitsNoLongerThanItsContext(t *testing.T) {
 }
 
 func TestFilesOfMosquittoPasswd(t *testing.T) {
-	needProgram(t, "mosquitto_passwd")
+	peertest.Need(t, "mosquitto_passwd")
 	path := filepath.Join(t.TempDir(), "passwords")
 	run := func(args ...string) {
 		t.Helper()
@@ -270,16 +271,6 @@ func TestFilesOfMosquittoPasswd(t *testing.T) {
 		if got := verify(p, row.user, row.password); got != row.want {
 			t.Errorf("%q with %q logs in: %v, want %v", row.user, row.password, got, row.want)
 		}
-	}
-}
-
-func needProgram(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed, and in CI it must be", name)
-		}
-		t.Skipf("%s is not installed", name)
 	}
 }
 

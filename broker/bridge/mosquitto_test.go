@@ -17,15 +17,17 @@ import (
 
 	"midge/broker"
 	"midge/broker/mqtt"
+	"midge/internal/peertest"
 )
 
 const stateTopic = "midge/box/bridge/cloud/state"
 
 func TestMosquittoDirectionsAndPassword(t *testing.T) {
+	peertest.Need(t, "mosquitto_passwd")
 	dir := t.TempDir()
 	passwords := filepath.Join(dir, "passwords")
 	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, "box", "secret").CombinedOutput(); err != nil {
-		t.Skipf("mosquitto_passwd is not installed: %v %s", err, out)
+		t.Fatalf("mosquitto_passwd writes a file: %v %s", err, out)
 	}
 	m := startMosquitto(t, "allow_anonymous false", "password_file "+passwords)
 	login := func(o *paho.ClientOptions) { o.SetUsername("box").SetPassword("secret") }
@@ -133,7 +135,7 @@ func TestMosquittoOutage(t *testing.T) {
 	}}, func(ctx context.Context) (net.Conn, error) {
 		uplink.Lock()
 		defer uplink.Unlock()
-		return new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", m.port))
+		return new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", m.Port))
 	})
 	p.subscribe("c/#")
 	once := func(o *paho.ClientOptions) { o.SetAutoReconnect(false) }
@@ -150,9 +152,9 @@ func TestMosquittoOutage(t *testing.T) {
 	want := phase("before", 200)
 	compare(t, "before the outage", up.collect(len(want)), want)
 	uplink.Lock()
-	m.stop()
+	m.Stop()
 	want = phase("during", 500)
-	m.start()
+	m.Start()
 	up = m.client("observer", once).subscribe("s/#")
 	uplink.Unlock()
 	want = append(want, phase("after", 100)...)
@@ -200,7 +202,7 @@ func byTopic(lines []string) map[string][]string {
 func TestMosquittoCutsUnderLoad(t *testing.T) {
 	const n = 1500
 	m := startMosquitto(t, "allow_anonymous true")
-	cutter := newCutter(t, m.port)
+	cutter := newCutter(t, m.Port)
 	done := make(chan struct{})
 	go func() { // each cut comes after some traffic, at a place in the stream that nobody chose
 		defer close(done)

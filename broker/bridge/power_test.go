@@ -120,7 +120,7 @@ func TestMosquittoPowerCuts(t *testing.T) {
 	for life := range lives {
 		var way plug
 		b.core, b.lose = b.start()
-		b.join(way.dial(fmt.Sprintf("127.0.0.1:%d", m.port)))
+		b.join(way.dial(fmt.Sprintf("127.0.0.1:%d", m.Port)))
 		if life == 0 {
 			state.want("from now on nothing may be lost", stateTopic+"=1 q1")
 		}

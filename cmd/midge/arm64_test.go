@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 )
@@ -17,7 +18,7 @@ var arm64 = sync.OnceValues(func() (string, error) {
 
 // TestARM64 runs the static arm64 binary in an emulator: it tells its version, and serves a device, Mosquitto's tools and its own.
 func TestARM64(t *testing.T) {
-	need(t, "qemu-aarch64-static")
+	peertest.Need(t, "qemu-aarch64-static")
 	path, err := arm64()
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +28,7 @@ func TestARM64(t *testing.T) {
 		t.Fatalf("the binary says what it is: got %q, %v", out, err)
 	}
 
-	s := &site{t: t, mqtt: freePort(t), sn: freePort(t)}
+	s := &site{t: t, mqtt: peertest.FreePort(t), sn: peertest.FreePort(t)}
 	config := fmt.Sprintf("[node]\ndata_dir = \"\"\n[[listener]]\naddress = \"127.0.0.1:%d\"\n[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n[http]\naddress = \"\"\n",
 		s.mqtt, s.sn)
 	s.process = start(t, "qemu-aarch64-static", qemu("run", "-c", writeFile(t, "config.toml", config))...)

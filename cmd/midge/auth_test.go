@@ -10,12 +10,13 @@ import (
 
 	"midge/broker/auth"
 	"midge/internal/certtest"
+	"midge/internal/peertest"
 )
 
 // theirPasswords writes a password file with Debian's mosquitto_passwd; users are "name:password".
 func theirPasswords(t *testing.T, users ...string) string {
 	t.Helper()
-	need(t, "mosquitto_passwd")
+	peertest.Need(t, "mosquitto_passwd")
 	path := filepath.Join(t.TempDir(), "passwords")
 	for i, u := range users {
 		name, password, _ := strings.Cut(u, ":")
@@ -33,14 +34,14 @@ func theirPasswords(t *testing.T, users ...string) string {
 // guarded is a midge whose listener asks for passwords.
 func guarded(t *testing.T, passwords, acl string) (p *process, port int) {
 	t.Helper()
-	port = freePort(t)
+	port = peertest.FreePort(t)
 	return startMidge(t, fmt.Sprintf("link = []\n[node]\ndata_dir = \"\"\n[http]\naddress = \"\"\n[[listener]]\naddress = \"127.0.0.1:%d\"\n[auth]\npassword_file = %q\nacl_file = %q\n",
 		port, passwords, acl)), port
 }
 
 // TestMosquittoClientsWithPasswords logs in with mosquitto_pub against a file that Debian's mosquitto_passwd wrote. Codes and words are what mosquitto 2.0.11 answers to the same.
 func TestMosquittoClientsWithPasswords(t *testing.T) {
-	need(t, "mosquitto_pub")
+	peertest.Need(t, "mosquitto_pub")
 	p, port := guarded(t, theirPasswords(t, "joe:secret", "ann:other"), "")
 	p.waitFor("midge says who may come in", "users of ")
 	const three, five = "Connection Refused: not authorised.", "Not authorized"
@@ -153,7 +154,7 @@ func TestEachListenerHasItsRules(t *testing.T) {
 	ca := certtest.New(t)
 	server, valve := ca.Issue("server"), ca.Issue("valve7")
 	e := newEstate(t, "")
-	open, secured := freePort(t), freePort(t)
+	open, secured := peertest.FreePort(t), peertest.FreePort(t)
 	e.write("passwords", record(t, "joe", "1"))
 	e.write("acl", "topic read #\nuser joe\ntopic #\nuser valve7\ntopic valves/7/#\n")
 	e.write("config.toml", e.config(fmt.Sprintf(`[auth]

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"midge/internal/certtest"
+	"midge/internal/peertest"
 )
 
 // central is a central broker that lets in who has a certificate of its authority and a password.
@@ -22,7 +23,7 @@ type central struct {
 
 func startCentral(t *testing.T) *central {
 	t.Helper()
-	need(t, "mosquitto_passwd")
+	peertest.Need(t, "mosquitto_passwd")
 	passwords := filepath.Join(t.TempDir(), "passwords")
 	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, "barn", "se cret").CombinedOutput(); err != nil {
 		t.Fatalf("mosquitto_passwd: %v: %s", err, out)
@@ -65,7 +66,7 @@ qos = 2
 // newBridged starts a midge that bridges to the central broker.
 func newBridged(t *testing.T, up *central, password, caFile string) *site {
 	t.Helper()
-	s := &site{t: t, mqtt: freePort(t), sn: freePort(t), health: freePort(t)}
+	s := &site{t: t, mqtt: peertest.FreePort(t), sn: peertest.FreePort(t), health: peertest.FreePort(t)}
 	s.process = startMidge(t, fmt.Sprintf(centralBridge, s.mqtt, s.sn, s.health, up.port, password, caFile, up.cert, up.key))
 	return s
 }

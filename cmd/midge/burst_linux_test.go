@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestFiveHundredDevicesAtOnce(t *testing.T) {
 	const n = 500
 	needDescriptors(t, n+200)
-	port, sn := freePort(t), freePort(t)
+	port, sn := peertest.FreePort(t), peertest.FreePort(t)
 	startMidge(t, fmt.Sprintf("[node]\ndata_dir = \"\"\n[[listener]]\naddress = \"127.0.0.1:%d\"\n[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n[http]\naddress = \"\"\n", port, sn))
 	devices := make([]net.Conn, n)
 	for i := range devices {

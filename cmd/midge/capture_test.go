@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports/trace"
@@ -18,10 +19,10 @@ import (
 // TestTsharkReadsEverything captures what midge says and hears on the loopback interface and on a serial line, and lets a dissector that
 // shares nothing with midge read it: no malformed packet, and every type of packet is there.
 func TestTsharkReadsEverything(t *testing.T) {
-	need(t, "tshark")
+	peertest.Need(t, "tshark")
 	path, line := pty(t, "hdlc")
 	var field bytes.Buffer
-	s := &site{t: t, mqtt: freePort(t), sn: freePort(t)}
+	s := &site{t: t, mqtt: peertest.FreePort(t), sn: peertest.FreePort(t)}
 	s.process = startMidge(t, fmt.Sprintf(captureConfig, s.mqtt, s.sn, path))
 	tap := startCapture(t, s.sn, s.mqtt)
 
@@ -118,7 +119,7 @@ func startCapture(t *testing.T, sn, mqtt int) *capture {
 	until(t, "tshark sees what is sent", func() bool {
 		select {
 		case <-c.done:
-			cannot(t, "tshark may not capture here: %s", strings.Join(c.output(), "; "))
+			peertest.Cannot(t, "tshark may not capture here: %s", strings.Join(c.output(), "; "))
 		default:
 		}
 		c.probe.Write(mqttsn.Publish{QoS: mqttsn.QoSMinusOne, TopicIDType: mqttsn.Predefined, TopicID: 1}.Append(nil)) // has no answer

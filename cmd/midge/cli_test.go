@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"midge/internal/peertest"
 	"midge/transports/udp"
 )
 
@@ -124,7 +125,7 @@ func TestPortInUse(t *testing.T) {
 		place int // in smallConfig
 		addr  net.Addr
 	}{"MQTT listener": {0, taken.Addr()}, "link lan": {1, takenUDP.LocalAddr()}, "http": {2, taken.Addr()}} {
-		ports := []any{freePort(t), freePort(t), freePort(t)}
+		ports := []any{peertest.FreePort(t), peertest.FreePort(t), peertest.FreePort(t)}
 		_, port, _ := net.SplitHostPort(row.addr.String())
 		ports[row.place] = atoi(t, port)
 		_, errs, status := midge(t, "", "run", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, ports...)))
@@ -152,8 +153,8 @@ func atoi(t *testing.T, number string) int {
 
 // TestRunFlags: -p moves the first listener, -v logs the packets of links.
 func TestRunFlags(t *testing.T) {
-	port, over := freePort(t), freePort(t)
-	file := writeFile(t, "config.toml", fmt.Sprintf(smallConfig, freePort(t), over, freePort(t)))
+	port, over := peertest.FreePort(t), peertest.FreePort(t)
+	file := writeFile(t, "config.toml", fmt.Sprintf(smallConfig, peertest.FreePort(t), over, peertest.FreePort(t)))
 	p := start(t, midgePath(t), "run", "-c", file, "-p", fmt.Sprint(port), "-v")
 	p.waitFor("midge says when it is ready", "midge is ready")
 	publish(t, port, "-t", "a", "-m", "x", "-i", "somebody", "-q", "1")
@@ -180,13 +181,13 @@ func TestRunFlags(t *testing.T) {
 
 // TestBackground: with -d the command returns at once and leaves a midge behind, which SIGTERM ends.
 func TestBackground(t *testing.T) {
-	port := freePort(t)
+	port := peertest.FreePort(t)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(midgePath(t), "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, port, freePort(t), freePort(t))))
+	cmd := exec.Command(midgePath(t), "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, port, peertest.FreePort(t), peertest.FreePort(t))))
 	cmd.Stderr = log // the process left behind has it too: a pipe would stay open
 	out, err := cmd.Output()
 	if err != nil {
@@ -226,7 +227,7 @@ func TestBackgroundThatCannotStart(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	out, errs, status := midge(t, "", "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, atoi(t, port), freePort(t), freePort(t))))
+	out, errs, status := midge(t, "", "run", "-d", "-c", writeFile(t, "config.toml", fmt.Sprintf(smallConfig, atoi(t, port), peertest.FreePort(t), peertest.FreePort(t))))
 	if status != 1 || out != "" || !strings.Contains(errs, "another program") {
 		t.Errorf("a port in use is no success in the background either: status %d, %q, %q", status, out, errs)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // crashBox is a midge that is killed and started again, on the same ports and with the same data_dir.
@@ -67,7 +69,7 @@ func newCrashBox(t *testing.T, upstream string, interval time.Duration) *crashBo
 
 func loopback(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	return fmt.Sprintf("127.0.0.1:%d", peertest.FreePort(t))
 }
 
 // begin starts a process and does not wait for it.

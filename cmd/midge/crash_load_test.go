@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports/udp"
@@ -16,8 +17,8 @@ import (
 // quietMosquitto is a real central broker without bounds that does not tell every packet.
 func quietMosquitto(t *testing.T) (port int) {
 	t.Helper()
-	need(t, "mosquitto")
-	port = freePort(t)
+	peertest.Need(t, "mosquitto")
+	port = peertest.FreePort(t)
 	conf := writeFile(t, "mosquitto.conf", fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n"+
 		"persistence false\nlog_type error\nlog_type warning\nlog_type notice\nlog_type information\nuser root\n", port))
 	start(t, "mosquitto", "-c", conf).waitFor("mosquitto starts", "running")

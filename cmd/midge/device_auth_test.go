@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 )
 
 // TestDevicesLogIn has devices that log in with AUTH against a password file; the ACL knows them by user.
 func TestDevicesLogIn(t *testing.T) {
-	e := &estate{t: t, dir: t.TempDir(), port: freePort(t)}
+	e := &estate{t: t, dir: t.TempDir(), port: peertest.FreePort(t)}
 	const config = "listener = []\n[http]\naddress = \"\"\n[auth]\npassword_file = \"passwords\"\nacl_file = \"acl\"\n[gateway]\nqos_minus_one = false\n%s" +
 		"[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\nauth = true\nallow_clients = [\"valve*\"]\nallow_addresses = [\"127.0.0.0/8\"]\n"
 	e.write("config.toml", fmt.Sprintf(config, "", e.port))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports/dtls"
@@ -13,9 +14,9 @@ import (
 
 // TestDevicesOverDTLS has devices with pre-shared keys: their identity is their user name.
 func TestDevicesOverDTLS(t *testing.T) {
-	need(t, "mosquitto_sub", "mosquitto_pub")
-	e := &estate{t: t, dir: t.TempDir(), port: freePort(t)}
-	over := freePort(t)
+	peertest.Need(t, "mosquitto_sub", "mosquitto_pub")
+	e := &estate{t: t, dir: t.TempDir(), port: peertest.FreePort(t)}
+	over := peertest.FreePort(t)
 	e.write("config.toml", fmt.Sprintf("[http]\naddress = \"\"\n[auth]\nacl_file = \"acl\"\n[[listener]]\naddress = \"127.0.0.1:%d\"\nacl_file = \"\"\n"+
 		"[[link]]\nname = \"wan\"\ntype = \"dtls\"\naddress = \":%d\"\npsk_file = \"psk\"\n", e.port, over))
 	e.write("psk", "boat:000102030405060708\nbarn:101112131415161718\n")

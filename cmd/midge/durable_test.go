@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"midge/internal/peertest"
 )
 
 // keeper is a midge that keeps its state in a directory.
@@ -23,7 +25,7 @@ type keeper struct {
 
 func newKeeper(t *testing.T, data, onDamage string) *keeper {
 	t.Helper()
-	k := &keeper{t: t, port: fmt.Sprint(freePort(t)), http: loopback(t)}
+	k := &keeper{t: t, port: fmt.Sprint(peertest.FreePort(t)), http: loopback(t)}
 	k.conf = writeFile(t, "config.toml", fmt.Sprintf(`link = []
 [node]
 data_dir = %q

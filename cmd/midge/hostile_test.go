@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports"
@@ -54,7 +55,7 @@ func TestHostile(t *testing.T) {
 	const rounds = 30
 	t.Logf("repeat with -seed %d", *seed)
 	field, shed := openPty(t), openPty(t)
-	s := &site{t: t, mqtt: freePort(t), sn: freePort(t), health: freePort(t)}
+	s := &site{t: t, mqtt: peertest.FreePort(t), sn: peertest.FreePort(t), health: peertest.FreePort(t)}
 	s.process = start(t, midgePath(t), "run", "-c", writeFile(t, "config.toml", fmt.Sprintf(hostileConfig, s.mqtt, s.sn, field.Path(), shed.Path(), s.health)))
 	until(t, "midge is ready", func() bool { return s.well() })
 
@@ -321,7 +322,7 @@ func openPty(t *testing.T) *serial.Pty {
 	t.Helper()
 	p, err := serial.OpenPty()
 	if err != nil {
-		cannot(t, "no virtual serial line: %v", err)
+		peertest.Cannot(t, "no virtual serial line: %v", err)
 	}
 	t.Cleanup(func() { p.Close() })
 	return p
@@ -365,7 +366,7 @@ var foePackets = []string{
 
 // TestStrangerIsToldSeldom: an unknown sender gets DISCONNECT, but not for every message.
 func TestStrangerIsToldSeldom(t *testing.T) {
-	s := &site{t: t, mqtt: freePort(t), sn: freePort(t), health: freePort(t)}
+	s := &site{t: t, mqtt: peertest.FreePort(t), sn: peertest.FreePort(t), health: peertest.FreePort(t)}
 	s.process = startMidge(t, fmt.Sprintf(smallConfig, s.mqtt, s.sn, s.health))
 	c, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", s.sn))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"midge/internal/certtest"
+	"midge/internal/peertest"
 )
 
 const importedConf = `
@@ -43,9 +44,9 @@ pattern readwrite clients/%c/#
 // TestImportedConfigurationDoesTheSame runs Mosquitto with a configuration, then Midge with what that is imported to, and has the same clients do the same
 // things at both. The bridge's other end is the same Mosquitto all the time.
 func TestImportedConfigurationDoesTheSame(t *testing.T) {
-	need(t, "mosquitto", "mosquitto_passwd", "mosquitto_pub", "mosquitto_sub")
+	peertest.Need(t, "mosquitto", "mosquitto_passwd", "mosquitto_pub", "mosquitto_sub")
 	office := startMosquitto(t)
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), peertest.FreePort(t)
 	for _, user := range []string{"ann", "bob"} {
 		create := []string{"-c"}
 		if user != "ann" {
@@ -167,8 +168,8 @@ log_dest stderr
 
 // TestImportedCertificatesAndListeners does the same for listeners with settings of their own: guests without a user here, members with certificates there.
 func TestImportedCertificatesAndListeners(t *testing.T) {
-	need(t, "mosquitto", "mosquitto_pub", "mosquitto_sub")
-	dir, guests, members := t.TempDir(), freePort(t), freePort(t)
+	peertest.Need(t, "mosquitto", "mosquitto_pub", "mosquitto_sub")
+	dir, guests, members := t.TempDir(), peertest.FreePort(t), peertest.FreePort(t)
 	ca := certtest.New(t)
 	server, valve, fired := ca.Issue("127.0.0.1"), ca.Issue("valve7"), ca.Issue("fired")
 	crl := ca.Revoke("revoked", []certtest.Pair{fired})

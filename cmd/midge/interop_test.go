@@ -5,13 +5,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // TestMosquittoFive: what Mosquitto's tools can do in MQTT 5 alone.
 func TestMosquittoFive(t *testing.T) {
-	need(t, "mosquitto_rr")
-	s := &site{t: t, mqtt: freePort(t)}
-	s.process = startMidge(t, fmt.Sprintf(smallConfig, s.mqtt, freePort(t), freePort(t)))
+	peertest.Need(t, "mosquitto_rr")
+	s := &site{t: t, mqtt: peertest.FreePort(t)}
+	s.process = startMidge(t, fmt.Sprintf(smallConfig, s.mqtt, peertest.FreePort(t), peertest.FreePort(t)))
 	publish(t, s.mqtt, "-t", "ready", "-m", "now", "-r", "-q", "1")
 	e := end{theirTools(t), t, s.mqtt, "mqttv5"}
 	testRequest(t, e)

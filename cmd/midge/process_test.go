@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // patience is how long an end-to-end test waits for something that must come. It is long because machines are slow at times, and never
@@ -58,25 +59,6 @@ func build(name string, env ...string) (string, error) {
 		return "", fmt.Errorf("go build: %v\n%s", err, out)
 	}
 	return path, nil
-}
-
-// need skips the test where a program that we did not write is missing; in CI it must be there.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			cannot(t, "%s is not installed (a Debian package): this test needs it", p)
-		}
-	}
-}
-
-// cannot skips a test that this machine cannot run, and fails it in CI, where no test may be skipped.
-func cannot(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }
 
 // process is a running program whose output is kept line by line.
@@ -227,32 +209,6 @@ func run(t *testing.T, name string, args ...string) (output string, err error) {
 	return string(out), err
 }
 
-// portsGiven are those that freePort has returned: the system may name one again before anybody listens on it.
-var portsGiven sync.Map
-
-// freePort is a port that nobody listens on, for TCP and UDP alike, and another one each time.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		l.Close()
-		if err != nil {
-			continue
-		}
-		u.Close()
-		if _, given := portsGiven.LoadOrStore(port, true); !given {
-			return port
-		}
-	}
-	t.Fatal("no port is free for both TCP and UDP")
-	return 0
-}
-
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -282,11 +238,11 @@ type mosquitto struct {
 // startMosquitto starts one with further lines of configuration; without any it is open to everyone.
 func startMosquitto(t *testing.T, lines ...string) *mosquitto {
 	t.Helper()
-	need(t, "mosquitto", "mosquitto_sub", "mosquitto_pub")
+	peertest.Need(t, "mosquitto", "mosquitto_sub", "mosquitto_pub")
 	if lines == nil {
 		lines = []string{"allow_anonymous true"}
 	}
-	m := &mosquitto{t: t, port: freePort(t)}
+	m := &mosquitto{t: t, port: peertest.FreePort(t)}
 	m.conf = writeFile(t, "mosquitto.conf", fmt.Sprintf(
 		"listener %d 127.0.0.1\n%s\npersistence true\npersistence_location %s/\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n",
 		m.port, strings.Join(lines, "\n"), t.TempDir()))
@@ -304,7 +260,7 @@ func (m *mosquitto) again() {
 // subscribe runs mosquitto_sub and waits for its SUBACK. The lines of messages are «topic payload».
 func subscribe(t *testing.T, port int, args ...string) *process {
 	t.Helper()
-	need(t, "mosquitto_sub", "stdbuf")
+	peertest.Need(t, "mosquitto_sub", "stdbuf")
 	// stdbuf: mosquitto_sub holds lines back when its output is no terminal.
 	p := start(t, "stdbuf", append([]string{"-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-d", "-F", "%t %p"}, args...)...)
 	p.waitFor("mosquitto_sub is subscribed", "Subscribed (mid")
@@ -314,7 +270,7 @@ func subscribe(t *testing.T, port int, args ...string) *process {
 // publish runs mosquitto_pub to its end.
 func publish(t *testing.T, port int, args ...string) {
 	t.Helper()
-	need(t, "mosquitto_pub")
+	peertest.Need(t, "mosquitto_pub")
 	if out, err := run(t, "mosquitto_pub", append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(port)}, args...)...); err != nil {
 		t.Fatalf("mosquitto_pub %s: %v: %s", strings.Join(args, " "), err, out)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"midge/firmware-sim/fleet"
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports"
@@ -30,7 +31,7 @@ func port(t *testing.T, framing string) (transports.Link, string) {
 		link, path, err = serial.OnPty(serial.Config{Framing: framing, Far: true})
 	}
 	if err != nil {
-		cannot(t, "no virtual serial line: %v", err)
+		peertest.Cannot(t, "no virtual serial line: %v", err)
 	}
 	return link, path
 }
@@ -62,7 +63,7 @@ func TestEveryPort(t *testing.T) {
 	for _, framing := range fleet.Framings() {
 		t.Run(framing, func(t *testing.T) {
 			link, path := port(t, framing)
-			mqtt, health := freePort(t), freePort(t)
+			mqtt, health := peertest.FreePort(t), peertest.FreePort(t)
 			midge := startMidge(t, portConfig(mqtt, health, framing, path))
 			here := subscribe(t, mqtt, "-t", "up/#", "-q", "1")
 			d := newDevice(t, link, patient("valve"))
@@ -101,9 +102,9 @@ func TestManyDevicesOnOnePort(t *testing.T) {
 		t.Run(framing, func(t *testing.T) {
 			shared, path, err := fleet.OpenPty(framing)
 			if err != nil {
-				cannot(t, "no virtual serial line: %v", err)
+				peertest.Cannot(t, "no virtual serial line: %v", err)
 			}
-			startMidge(t, portConfig(freePort(t), freePort(t), framing, path))
+			startMidge(t, portConfig(peertest.FreePort(t), peertest.FreePort(t), framing, path))
 			f, err := fleet.New(fleet.Config{Shared: shared, Nodes: fleet.Nodes(framing), Devices: 8, QoS: 1, Sleep: 0.5, SleepDuration: time.Second, Interval: 200 * time.Millisecond,
 				Duration: 3 * time.Second, Loss: 0.1, Retry: 500 * time.Millisecond, Retries: 20, Seed: 1})
 			if err != nil {
@@ -209,8 +210,8 @@ func TestUnplugLosesNothing(t *testing.T) {
 				a.plug(link)
 			}
 			plug()
-			mqtt := freePort(t)
-			startMidge(t, portConfig(mqtt, freePort(t), framing, path))
+			mqtt := peertest.FreePort(t)
+			startMidge(t, portConfig(mqtt, peertest.FreePort(t), framing, path))
 			here := subscribe(t, mqtt, "-t", "up/#", "-q", "1")
 			cfg := patient("valve")
 			d := newDevice(t, a, cfg)

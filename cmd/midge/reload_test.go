@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"midge/broker/auth"
+	"midge/internal/peertest"
 )
 
 // estate is a midge with its files in one directory, where it runs.
@@ -21,7 +22,7 @@ type estate struct {
 
 func newEstate(t *testing.T, config string) *estate {
 	t.Helper()
-	e := &estate{t: t, dir: t.TempDir(), port: freePort(t)}
+	e := &estate{t: t, dir: t.TempDir(), port: peertest.FreePort(t)}
 	e.write("config.toml", e.config(config))
 	return e
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/internal/peertest"
 )
 
 const loadConfig = `
@@ -28,7 +29,7 @@ address = ""
 // loaded is a midge that is put under load: what is under test is the program as shipped.
 func loaded(t *testing.T) (p *process, port int) {
 	t.Helper()
-	port = freePort(t)
+	port = peertest.FreePort(t)
 	p = start(t, midgePath(t), "run", "-c", writeFile(t, "config.toml", fmt.Sprintf(loadConfig, port)))
 	until(t, "midge listens", func() bool {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"midge/internal/peertest"
 	"midge/mqttsn/client"
 )
 
 // TestSysTree reads what a running midge says of itself, with mosquitto_sub and with a device.
 func TestSysTree(t *testing.T) {
-	port, sn := freePort(t), freePort(t)
+	port, sn := peertest.FreePort(t), peertest.FreePort(t)
 	startMidge(t, fmt.Sprintf("[node]\ndata_dir = \"\"\nsys_interval = \"1s\"\n[[listener]]\naddress = \"127.0.0.1:%d\"\n[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n[http]\naddress = \"\"\n", port, sn))
 	tree := subscribe(t, port, "-t", "$SYS/#")
 	worker := subscribe(t, port, "-t", "$share/workers/jobs", "-q", "1")

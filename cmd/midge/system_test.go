@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports"
@@ -71,7 +72,7 @@ remote_prefix = "barn/"
 // newSite starts a midge; upstream is the port of a central broker, 0 for none.
 func newSite(t *testing.T, upstream int, framing, device string) *site {
 	t.Helper()
-	s := &site{t: t, mqtt: freePort(t), sn: freePort(t), health: freePort(t), device: device}
+	s := &site{t: t, mqtt: peertest.FreePort(t), sn: peertest.FreePort(t), health: peertest.FreePort(t), device: device}
 	config := fmt.Sprintf(siteConfig, s.mqtt, s.sn, s.device, framing, s.health)
 	if upstream != 0 {
 		config += fmt.Sprintf(siteBridge, upstream)
@@ -85,7 +86,7 @@ func pty(t *testing.T, framing string) (path string, end transports.Link) {
 	t.Helper()
 	link, path, err := serial.OnPty(serial.Config{Framing: framing})
 	if err != nil {
-		cannot(t, "no virtual serial line: %v", err)
+		peertest.Cannot(t, "no virtual serial line: %v", err)
 	}
 	t.Cleanup(func() { link.Close() })
 	return path, link
@@ -319,7 +320,7 @@ func until(t *testing.T, sentence string, ok func() bool) {
 // TestHealthAndMetrics: figures exist from the start, zeros too, and move.
 func TestHealthAndMetrics(t *testing.T) {
 	path, _ := pty(t, "raw")
-	s := newSite(t, freePort(t), "raw", path) // nobody listens upstream: that is no illness
+	s := newSite(t, peertest.FreePort(t), "raw", path) // nobody listens upstream: that is no illness
 	if got := s.get("/healthz"); !strings.HasPrefix(got, "200\n") {
 		t.Errorf("a box whose uplink is down is well: %s", got)
 	}

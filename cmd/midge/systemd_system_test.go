@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // manager stands for systemd: it passes sockets to a midge and hears what that says.
@@ -76,7 +78,7 @@ func (m *manager) wait(sentence, state string) string {
 }
 
 func TestUnderSystemd(t *testing.T) {
-	need(t, "mosquitto_pub", "mosquitto_sub")
+	peertest.Need(t, "mosquitto_pub", "mosquitto_sub")
 	m := newManager(t)
 	m.env = append(m.env, "WATCHDOG_USEC=200000")
 	mqtt := m.pass("mqtt", "127.0.0.1:0")

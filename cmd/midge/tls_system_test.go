@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"midge/internal/certtest"
+	"midge/internal/peertest"
 )
 
 // only is a configuration with listeners and nothing else.
@@ -23,10 +24,10 @@ key_file = "%s"
 
 // TestTLSWithMosquittoClients has Mosquitto's tools come in with client certificates, and some not.
 func TestTLSWithMosquittoClients(t *testing.T) {
-	need(t, "mosquitto_pub", "mosquitto_sub")
+	peertest.Need(t, "mosquitto_pub", "mosquitto_sub")
 	ca := certtest.New(t)
 	server, good, bad, old := ca.Issue("server"), ca.Issue("good"), ca.Issue("bad"), ca.Issue("old", certtest.Expired)
-	port, open := freePort(t), freePort(t)
+	port, open := peertest.FreePort(t), peertest.FreePort(t)
 	m := startMidge(t, only(fmt.Sprintf(tlsListener, open, server.CertFile, server.KeyFile)+
 		fmt.Sprintf(tlsListener+"require_certificate = true\nca_file = %q\ncrl_file = %q\nuse_identity_as_username = true\n",
 			port, server.CertFile, server.KeyFile, ca.File, ca.Revoke("crl.pem", []certtest.Pair{bad}))))
@@ -57,7 +58,7 @@ func TestTLSWithMosquittoClients(t *testing.T) {
 
 // TestTLSFilesThatAreMissing wants a start to fail where a file is wrong.
 func TestTLSFilesThatAreMissing(t *testing.T) {
-	config := writeFile(t, "config.toml", only(fmt.Sprintf(tlsListener, freePort(t), "/nowhere/server.pem", "/nowhere/server.key")))
+	config := writeFile(t, "config.toml", only(fmt.Sprintf(tlsListener, peertest.FreePort(t), "/nowhere/server.pem", "/nowhere/server.key")))
 	out, err := run(t, midgePath(t), "run", "-c", config)
 	if err == nil || !strings.Contains(out, "cert_file /nowhere/server.pem: no such file or directory") {
 		t.Errorf("a start with a wrong certificate says which file it is: %v: %s", err, out)

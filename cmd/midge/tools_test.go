@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"midge/internal/peertest"
 )
 
 // tools are a pair of programs that publish and subscribe with the same flags.
@@ -22,7 +24,7 @@ func ourTools(t *testing.T) tools {
 
 func theirTools(t *testing.T) tools {
 	t.Helper()
-	need(t, "mosquitto_pub", "mosquitto_sub", "stdbuf")
+	peertest.Need(t, "mosquitto_pub", "mosquitto_sub", "stdbuf")
 	return tools{"mosquitto", []string{"mosquitto_pub"}, []string{"stdbuf", "-oL", "mosquitto_sub"}}
 }
 
@@ -69,8 +71,8 @@ func (e end) subscribe(args ...string) *process {
 
 // TestToolsCrosswise: Mosquitto's tools and midge's own, each version of MQTT, each as publisher and as subscriber.
 func TestToolsCrosswise(t *testing.T) {
-	s := &site{t: t, mqtt: freePort(t)}
-	s.process = startMidge(t, fmt.Sprintf(smallConfig, s.mqtt, freePort(t), freePort(t)))
+	s := &site{t: t, mqtt: peertest.FreePort(t)}
+	s.process = startMidge(t, fmt.Sprintf(smallConfig, s.mqtt, peertest.FreePort(t), peertest.FreePort(t)))
 	pairs := []tools{ourTools(t), theirTools(t)}
 	publish(t, s.mqtt, "-t", "ready", "-m", "now", "-r", "-q", "1")
 	for _, version := range []string{"mqttv31", "mqttv311", "mqttv5"} {

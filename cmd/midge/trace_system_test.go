@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/mqttsn"
 	"midge/mqttsn/client"
 	"midge/transports"
@@ -22,8 +23,8 @@ import (
 
 // TestTraceCommand records what real devices say and has tshark read it.
 func TestTraceCommand(t *testing.T) {
-	need(t, "tshark")
-	over := freePort(t)
+	peertest.Need(t, "tshark")
+	over := peertest.FreePort(t)
 	e := newEstate(t, "")
 	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n", over))
 	e.run()
@@ -114,10 +115,10 @@ func TestTraceCommand(t *testing.T) {
 
 // TestTraceThroughAPipe: standard output takes each frame at once, and what is wrong is one sentence.
 func TestTraceThroughAPipe(t *testing.T) {
-	need(t, "tshark")
-	over := freePort(t)
+	peertest.Need(t, "tshark")
+	over := peertest.FreePort(t)
 	e := newEstate(t, "")
-	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n[[link]]\nname = \"field\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n", over, freePort(t)))
+	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n[[link]]\nname = \"field\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n", over, peertest.FreePort(t)))
 	e.run()
 	if _, errs, status := midge(t, e.dir, "trace", "-link", "loft", "-w", "x"); status != 1 || errs != "midge: there is no link \"loft\"; there are: lan, field\n" {
 		t.Errorf("a wrong name is told the right ones: %q, status %d", errs, status)

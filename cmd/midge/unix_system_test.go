@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"midge/internal/peertest"
 )
 
 // TestUnixSocketWithMosquittoClients has Mosquitto's tools come in by a Unix socket, before and after a crash.
 func TestUnixSocketWithMosquittoClients(t *testing.T) {
-	need(t, "mosquitto_pub", "mosquitto_sub", "stdbuf")
+	peertest.Need(t, "mosquitto_pub", "mosquitto_sub", "stdbuf")
 	socket := filepath.Join(t.TempDir(), "mqtt.sock")
 	config := only(fmt.Sprintf("[[listener]]\ntype = \"unix\"\naddress = %q\nmode = \"0600\"\n", socket))
 	talk := func() {

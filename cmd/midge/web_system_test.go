@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"midge/internal/certtest"
+	"midge/internal/peertest"
 )
 
 // mqttJS is the MQTT.js that the tests install.
@@ -34,10 +35,10 @@ var installMQTTJS = sync.OnceValues(func() (dir string, err error) {
 
 func mqttJSDir(t *testing.T) string {
 	t.Helper()
-	need(t, "node", "npm")
+	peertest.Need(t, "node", "npm")
 	dir, err := installMQTTJS()
 	if err != nil {
-		cannot(t, "MQTT.js cannot be installed: %v", err)
+		peertest.Cannot(t, "MQTT.js cannot be installed: %v", err)
 	}
 	return dir
 }
@@ -131,7 +132,7 @@ func TestMQTTJSInNode(t *testing.T) {
 	dir := mqttJSDir(t)
 	ca := certtest.New(t)
 	server := ca.Issue("server")
-	plain, secure := freePort(t), freePort(t)
+	plain, secure := peertest.FreePort(t), peertest.FreePort(t)
 	startMidge(t, only(fmt.Sprintf(wsListener, plain)+
 		strings.Replace(fmt.Sprintf(tlsListener, secure, server.CertFile, server.KeyFile), `"tls"`, `"wss"`, 1)))
 	script := writeFile(t, "features.js", nodeScript)
@@ -154,9 +155,9 @@ other.onclose = () => report("other closed")
 
 // TestMQTTJSInABrowser has a page in Chromium publish and receive, and shows that a listener for another site's pages refuses it.
 func TestMQTTJSInABrowser(t *testing.T) {
-	need(t, "chromium")
+	peertest.Need(t, "chromium")
 	dir := mqttJSDir(t)
-	own, others := freePort(t), freePort(t)
+	own, others := peertest.FreePort(t), peertest.FreePort(t)
 	midge := startMidge(t, only(fmt.Sprintf(wsListener, own)+fmt.Sprintf(wsListener+"origins = [\"https://example.com\"]\n", others)))
 	reports := make(chan string, 100)
 	site := http.NewServeMux()

@@ -4,25 +4,20 @@ import (
 	"bytes"
 	"encoding/hex"
 	"io"
-	"os"
 	"os/exec"
 	"testing"
 
+	"midge/internal/peertest"
 	"midge/transports"
 	"midge/transports/linktest"
 )
 
 // TestOpenSSL talks to a client that others wrote.
 func TestOpenSSL(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("openssl is not installed")
-	} else if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	peertest.Need(t, "openssl")
 	gw := listen(t, nil)
 	for _, suite := range []string{"PSK-AES128-CCM8", "PSK-AES128-GCM-SHA256"} {
-		cmd := exec.Command(openssl, "s_client", "-quiet", "-dtls1_2", "-connect", gw.LocalAddr().String(), "-cipher", suite+":@SECLEVEL=0",
+		cmd := exec.Command("openssl", "s_client", "-quiet", "-dtls1_2", "-connect", gw.LocalAddr().String(), "-cipher", suite+":@SECLEVEL=0",
 			"-psk_identity", "sensor-7", "-psk", hex.EncodeToString(key))
 		in, _ := cmd.StdinPipe()
 		out, _ := cmd.StdoutPipe()

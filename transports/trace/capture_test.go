@@ -4,20 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os/exec"
 	"testing"
 	"time"
 
+	"midge/internal/peertest"
 	"midge/transports"
 	"midge/transports/trace"
 )
 
 // TestCaptureOverIPv6 lets tshark check what an IPv6 peer's frames look like, checksums too.
 func TestCaptureOverIPv6(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("no tshark here")
-	}
+	peertest.Need(t, "tshark")
 	c := trace.NewCapture(func(a transports.Addr) string { return string(a.Bytes()) })
 	addr := transports.MakeAddr([]byte("[fe80::7%eth0]:4000"))
 	at := time.Unix(1_000_000_000, 5)
@@ -30,7 +27,7 @@ func TestCaptureOverIPv6(t *testing.T) {
 	if err := c.CopyTo(ended, &file); err != nil {
 		t.Fatal(err)
 	}
-	got := dissect(t, tshark, file.Bytes(), "-o", "udp.check_checksum:TRUE")
+	got := dissect(t, file.Bytes(), "-o", "udp.check_checksum:TRUE")
 	want := "fe80::7 fd00::1 0x01\nfd00::1 fe80::7 0x02\n192.0.2.9 239.0.0.1 0x01\n"
 	if got != want {
 		t.Errorf("tshark sees\n%s\nwant\n%s", got, want)

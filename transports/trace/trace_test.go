@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"midge/internal/peertest"
 	"midge/transports"
 	"midge/transports/linktest"
 	"midge/transports/trace"
@@ -27,10 +28,7 @@ func TestConforms(t *testing.T) {
 
 // TestTsharkReads records a memory link and a UDP link and lets tshark say what it sees.
 func TestTsharkReads(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("no tshark here")
-	}
+	peertest.Need(t, "tshark")
 	var capture bytes.Buffer
 	n := linktest.NewNet(1)
 	gw, dev := trace.Wrap(n.Gateway(), &capture), n.Device()
@@ -40,7 +38,7 @@ func TestTsharkReads(t *testing.T) {
 		gw.ReadFrames(f)
 	}
 	gw.WriteFrames([]transports.Frame{{Addr: dev.Addr(), Data: []byte{2, 0x17}}, {Broadcast: true, Data: []byte{3, 2, 1}}})
-	got := dissect(t, tshark, capture.Bytes())
+	got := dissect(t, capture.Bytes())
 	device := strings.Fields(got)[0]
 	if !strings.HasPrefix(device, "10.") {
 		t.Errorf("a device that is not on IPv4 gets a place in 10.0.0.0/8: %s", device)
@@ -69,20 +67,20 @@ DEV 10.0.0.1 0x0c
 	defer d.Close()
 	d.WriteFrames([]transports.Frame{{Data: []byte{2, 0x17}}})
 	gw.ReadFrames(f)
-	if got, want := dissect(t, tshark, capture.Bytes()), "127.0.0.1 10.0.0.1 0x17\n"; got != want {
+	if got, want := dissect(t, capture.Bytes()), "127.0.0.1 10.0.0.1 0x17\n"; got != want {
 		t.Errorf("a UDP device keeps its address: got %q, want %q", got, want)
 	}
 }
 
 // dissect returns a line per packet: source, destination, type of message.
-func dissect(t *testing.T, tshark string, capture []byte, more ...string) string {
+func dissect(t *testing.T, capture []byte, more ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "test.pcap")
 	if err := os.WriteFile(path, capture, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) string {
-		cmd := exec.Command(tshark, append([]string{"-n", "-r", path, "-d", "udp.port==1883,mqttsn"}, append(more, args...)...)...)
+		cmd := exec.Command("tshark", append([]string{"-n", "-r", path, "-d", "udp.port==1883,mqttsn"}, append(more, args...)...)...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()

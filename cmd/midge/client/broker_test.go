@@ -6,14 +6,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // patience is how long a test waits for another process before it fails.
@@ -30,34 +32,16 @@ type broker struct {
 	more  chan struct{} // closed and renewed at each line
 }
 
-// needMosquitto skips where Mosquitto is not installed; under CI that is a failure.
 func needMosquitto(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"mosquitto", "mosquitto_pub", "mosquitto_sub"} {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		}
-		if _, err := os.Stat("/usr/sbin/" + name); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is needed for this test and not installed", name)
-		}
-		t.Skipf("%s is not installed: behaviour is not compared with it", name)
-	}
+	peertest.Need(t, "mosquitto", "mosquitto_pub", "mosquitto_sub")
 }
 
 // startBroker starts mosquitto with extra configuration lines, in which DIR is its folder, and waits until it runs.
 func startBroker(t *testing.T, extra string) *broker {
 	t.Helper()
 	needMosquitto(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	b := &broker{t: t, port: port, dir: t.TempDir(), more: make(chan struct{})}
+	b := &broker{t: t, port: strconv.Itoa(peertest.FreePort(t)), dir: t.TempDir(), more: make(chan struct{})}
 	b.run(extra)
 	return b
 }
@@ -73,11 +57,7 @@ func (b *broker) run(extra string) (stop func()) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto"
-	}
-	cmd := exec.Command(path, "-c", conf)
+	cmd := exec.Command("mosquitto", "-c", conf)
 	out, _ := cmd.StderrPipe()
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)

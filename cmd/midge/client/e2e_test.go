@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"midge/internal/peertest"
 )
 
 // Wrong or missing credentials: the same exit codes in every version and way of publishing.
@@ -60,9 +62,7 @@ func TestNobodyListens(t *testing.T) {
 
 func TestPasswordAndUnixSocket(t *testing.T) {
 	needMosquitto(t)
-	if _, err := exec.LookPath("mosquitto_passwd"); err != nil {
-		t.Skip("mosquitto_passwd is not installed")
-	}
+	peertest.Need(t, "mosquitto_passwd")
 	dir := t.TempDir()
 	passwords := filepath.Join(dir, "passwords")
 	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, "anna", "secret:@%").CombinedOutput(); err != nil {

@@ -1,36 +1,25 @@
 package passwd
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"midge/broker/mqtt"
+	"midge/internal/peertest"
 )
 
 // TestMosquittoReadsTheFile starts a real Mosquitto with a file of ours and logs in.
 func TestMosquittoReadsTheFile(t *testing.T) {
-	if _, err := exec.LookPath("mosquitto"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("mosquitto is not installed, and in CI it must be")
-		}
-		t.Skip("mosquitto is not installed")
-	}
+	peertest.Need(t, "mosquitto")
 	p := newPlace(t)
 	p.write("# users\nplain:pass word\n", 0o600)
 	p.want("hash", "", "1 passwords hashed\n", "-U", "-H", "sha512-pbkdf2", "FILE")
 	p.want("add", "", "Adding password for user bob\n", "-b", "-H", "sha512-pbkdf2", "FILE", "bob", "secret")
 	p.want("add", "sésame\n", "Adding password for user two words\n", "-H", "sha512-pbkdf2", "-I", "101", "FILE", "two words")
 	p.want("add", "", "Adding password for user old\n", "-b", "-H", "sha512", "FILE", "old", "secret")
-	port := startMosquitto(t, p)
+	port := peertest.StartMosquitto(t, "allow_anonymous false", "password_file "+p.file).Port
 	rows := []struct {
 		user, password string
 		want           mqtt.ReasonCode
@@ -50,48 +39,6 @@ func TestMosquittoReadsTheFile(t *testing.T) {
 		}
 		p.wantLogin("as the broker's reader says", row.user, row.password, row.want == mqtt.Success)
 	}
-}
-
-// startMosquitto returns the port when the listener is open.
-func startMosquitto(t *testing.T, p *place) (port int) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	config := filepath.Join(p.dir, "conf")
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous false\nuser root\nlog_dest stderr\npassword_file %s\n", port, p.file)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("mosquitto", "-c", config)
-	stderr, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	var log []string
-	for lines.Scan() {
-		if log = append(log, lines.Text()); strings.HasSuffix(lines.Text(), " running") {
-			break
-		}
-	}
-	drained := make(chan struct{})
-	go func() { defer close(drained); io.Copy(io.Discard, stderr) }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		<-drained
-		cmd.Wait()
-	})
-	if all := strings.Join(log, "\n"); !strings.HasSuffix(all, " running") || strings.Contains(all, "Error") {
-		t.Fatalf("mosquitto must take the file:\n%s", all)
-	}
-	return port
 }
 
 // logIn tells how the broker answers a CONNECT.
