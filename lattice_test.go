@@ -21,6 +21,7 @@ const lattice = `
 	internal/warm          <
 	internal/certtest      <
 	internal/peertest      <
+	internal/ration        <
 
 	mqttsn/client          < mqttsn
 
@@ -39,7 +40,7 @@ const lattice = `
 	broker/listener        < broker, broker/mqtt, broker/topic, internal/warm
 	broker/bridge          < broker, broker/mqtt, broker/topic
 
-	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports, internal/warm
+	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports, internal/warm, internal/ration
 
 	firmware-sim/fleet     < mqttsn, mqttsn/client, transports, transports/udp, transports/serial, transports/xbee, transports/xbee/modem, transports/faults
 	firmware-sim           < firmware-sim/fleet
@@ -52,7 +53,7 @@ const lattice = `
 	cmd/midge/systemd      <
 	cmd/midge/control      <
 	cmd/midge/sys          <
-	cmd/midge/guard        < broker, broker/auth, broker/listener, broker/mqtt
+	cmd/midge/guard        < broker, broker/auth, broker/listener, broker/mqtt, internal/ration
 	cmd/midge/node         < *
 	cmd/midge/demo         < *
 	cmd/midge              < *

@@ -35,7 +35,7 @@ func (l *link) puback(c *client, p mqttsn.Puback) {
 	case x.doubts < doubtsMax && (p.Code == mqttsn.NotSupported && x.plain || p.Code == mqttsn.InvalidTopicID && x.corrected):
 		x.doubts++ // it may be a copy of the refusal that was mended: the timer asks again
 	default:
-		l.log.Warn("client refuses message", "client", c.id, "topic", x.out.Message.Topic, "reason", p.Code.String())
+		l.complain("client refuses message", c.id, "topic", x.out.Message.Topic, "reason", p.Code.String())
 		c.x = nil
 		l.giveUp(c, &x.out, ClientRefused)
 	}

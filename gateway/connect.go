@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"errors"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"midge/broker"
 	"midge/mqttsn"
@@ -18,11 +16,16 @@ func (l *link) connect(from peer, p mqttsn.Connect) *client {
 	if p.ClientID == "" && l.cfg.EmptyClientID {
 		p.ClientID = l.assignedID(&from)
 	}
-	switch user := l.provenBy(from); {
-	case p.ProtocolID != mqttsn.ProtocolID12 || !l.sp.validID(p.ClientID):
-		l.turnAway(from, NotSupported, mqttsn.NotSupported)
-	case !l.serves(p.ClientID, &from):
-		l.turnAway(from, NotAllowed, l.sp.refused())
+	user := l.provenBy(from)
+	if fault := l.sp.faultOf(&p); fault != "" {
+		l.turnAway(&from, p.ClientID, NotSupported, mqttsn.NotSupported, fault)
+		return nil
+	}
+	switch {
+	case !l.allow.client(p.ClientID):
+		l.turnAway(&from, p.ClientID, NotAllowed, l.sp.refused(), "the link does not serve this client id")
+	case l.stranger(&from):
+		l.turnAway(&from, p.ClientID, NotAllowed, l.sp.refused(), "the link does not serve this address")
 	case user == "" && l.cfg.Auth != nil:
 		l.await(from, p)
 	default:
@@ -38,12 +41,11 @@ func (l *link) letIn(from peer, p mqttsn.Connect, user string) *client {
 		return nil
 	}
 	if l.live+l.prompts >= l.cfg.Clients && !(c != nil && c.link.Load() == l && (c.connected() || c.prompt != nil)) {
-		l.turnAway(from, Congested, mqttsn.Congestion)
+		l.turnAway(&from, p.ClientID, Congested, mqttsn.Congestion, "as many clients are connected on the link as it may have")
 		return nil
 	}
 	if c != nil && !l.mayMove(c, from, user) {
-		l.log.Warn("client says CONNECT from another address", "client", c.id, "peer", l.format(from.addr))
-		l.turnAway(from, AddressRefused, l.sp.refused())
+		l.turnAway(&from, c.id, AddressRefused, l.sp.refused(), "it is connected at "+c.link.Load().formatPeer(&c.peer)+" and may not move from there")
 		return nil
 	}
 	if c == nil {
@@ -65,12 +67,6 @@ func (l *link) letIn(from peer, p mqttsn.Connect, user string) *client {
 	c.asked = unasked
 	l.admit(c, p, nil, user)
 	return c
-}
-
-// validID reports whether a client id may be used. Empty ones are replaced only where LinkConfig.EmptyClientID wants it, because CONNACK has no room to tell. A leading '$'
-// is for the sessions of Midge itself.
-func (sp *space) validID(id string) bool {
-	return id != "" && len(id) <= sp.cfg.Limits.ClientID && id[0] != '$' && utf8.ValidString(id) && strings.IndexByte(id, 0) < 0
 }
 
 // admit ends CONNECT: the session is opened or kept as the flags say, CONNACK goes out, then what waits for the client.
@@ -169,7 +165,7 @@ func (l *link) refuse(c *client, err error) {
 	} else {
 		l.dropOf(c, NotSupported)
 	}
-	l.log.Warn("client refused", "client", c.id, "err", err)
+	l.complain("client refused", c.id, "peer", l.formatPeer(&c.peer), "reason", err.Error())
 	l.send(&c.peer, mqttsn.Connack{Code: code})
 	l.over(c, Disconnected)
 }

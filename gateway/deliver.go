@@ -85,7 +85,7 @@ func (l *link) fits(c *client, x *exchange) bool {
 
 // tooLong gives a message up that the link cannot carry. The subscriber is not told: "silently abort" (§6.6); the operator is.
 func (l *link) tooLong(c *client, out *broker.Outbound) {
-	l.log.Debug("message too long for link", "client", c.id, "topic", out.Message.Topic)
+	l.complain("message too long for link", c.id, "topic", out.Message.Topic, "octets", len(out.Message.Payload), "mtu", l.room(&c.peer))
 	l.sp.b.Dropped(broker.PacketTooLarge)
 	l.giveUp(c, out, TooLong)
 }
@@ -209,7 +209,7 @@ func (l *link) retransmit(c *client) {
 		l.schedule(c)
 	case x.phase == registering && x.rounds+1 >= registerRounds:
 		// It is heard again and again and never answers a REGISTER: there are devices without one (RIOT's emcute). Nothing else would ever reach it.
-		l.log.Warn("client does not answer REGISTER", "client", c.id, "topic", x.out.Message.Topic)
+		l.complain("client does not answer REGISTER", c.id, "topic", x.out.Message.Topic)
 		c.topics.get(x.topicID).refused = true
 		c.x = nil
 		l.giveUp(c, &x.out, TopicRefused)

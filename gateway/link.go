@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"midge/broker"
+	"midge/internal/ration"
 	"midge/mqttsn"
 	"midge/transports"
 )
@@ -49,8 +50,9 @@ type link struct {
 	advertiseAt  instant
 	advertisedAt instant // when the gateway last broadcast its own id
 	warnedAt     instant // when another gateway with our id was last complained about
-	refusals     bucket  // DISCONNECT to unknown senders
-	replies      bucket  // GWINFO
+	said         ration.Ration
+	refusals     bucket // DISCONNECT to unknown senders
+	replies      bucket // GWINFO
 
 	air     budget
 	control control   // of what there was no room for on the air
@@ -109,24 +111,25 @@ func (l *link) Receive(now time.Time, f *transports.Frame) {
 		return
 	}
 	t, err := mqttsn.PeekType(raw)
+	c := l.peers[peer{f.Addr, string(node), wrapped}]
 	if err != nil || t >= mqttsn.NumTypes {
-		l.malformed(f.Addr, err)
+		l.malformed(c, f.Addr, err)
 		return
 	}
 	l.counters.in[t]++
-	c := l.peers[peer{f.Addr, string(node), wrapped}]
 	if l.cfg.Strict && mqttsn.StrayFlags(raw) {
 		l.breach(c, peer{f.Addr, string(node), wrapped}, raw)
 		return
 	}
-	if l.allow.addresses && (c == nil || !c.connected()) && l.stranger(t, &peer{f.Addr, string(node), wrapped}) {
+	// CONNECT gets an answer.
+	if l.allow.addresses && t != mqttsn.TypeConnect && (c == nil || !c.connected()) && l.stranger(&peer{f.Addr, string(node), wrapped}) {
 		l.drop(NotAllowed)
 		return
 	}
 	if t == mqttsn.TypePublish { // the path that must not allocate
 		l.receivePublish(c, f.Addr, node, wrapped, raw)
 	} else if p, err := mqttsn.Decode(raw); err != nil {
-		l.malformed(f.Addr, err)
+		l.malformed(c, f.Addr, err)
 		return
 	} else {
 		c = l.receive(c, peer{f.Addr, string(node), wrapped}, p)
@@ -160,9 +163,9 @@ func (l *link) unwrap(data []byte) (raw, node []byte, wrapped, ok bool) {
 	return inner, e.NodeID, true, true
 }
 
-// malformed drops a frame that is no message. A bad packet is never answered: nobody knows who meant what by it.
-func (l *link) malformed(from transports.Addr, err error) {
-	l.drop(Malformed)
+// malformed drops a frame that is no message. A bad packet is never answered: nobody knows who meant what by it. c is the client at its address, or nil.
+func (l *link) malformed(c *client, from transports.Addr, err error) {
+	l.dropOf(c, Malformed)
 	if l.debug {
 		l.log.Debug("malformed packet dropped", "peer", l.format(from), "err", err)
 	}
@@ -265,6 +268,7 @@ func (l *link) bind(c *client, from peer) {
 		l.sp.keep(other)
 	}
 	if old := c.link.Load(); old != l {
+		c.rssi, c.lqi = 0, 0 // this link may not tell
 		if old != nil && c.connected() {
 			old.live--
 			l.live++

@@ -50,7 +50,7 @@ const (
 func (l *link) await(from peer, p mqttsn.Connect) {
 	switch w := l.logins[from]; {
 	case w == nil && len(l.logins) >= loginsMax:
-		l.turnAway(from, Congested, mqttsn.Congestion)
+		l.turnAway(&from, p.ClientID, Congested, mqttsn.Congestion, "too many others have not sent their AUTH yet")
 	case w == nil:
 		w = &login{from: from, connect: p, until: l.t + instant(l.cfg.RetryInterval)*instant(l.cfg.RetryCount+1)}
 		if l.logins == nil {
@@ -83,10 +83,10 @@ func (l *link) auth(from peer, p mqttsn.Auth) {
 	switch {
 	case !ok:
 		delete(l.logins, from)
-		l.turnAway(from, LoginRefused, mqttsn.NotSupported)
+		l.turnAway(&from, w.connect.ClientID, LoginRefused, mqttsn.NotSupported, "its AUTH is not SASL PLAIN")
 	case l.checking >= checksMax:
 		delete(l.logins, from)
-		l.turnAway(from, Congested, mqttsn.Congestion)
+		l.turnAway(&from, w.connect.ClientID, Congested, mqttsn.Congestion, "too many passwords are being checked")
 	default:
 		w.checking = true
 		l.checking++
@@ -106,16 +106,10 @@ func (l *link) judged(w *login, v Verdict) {
 	case v.OK:
 		l.letIn(w.from, w.connect, v.Username)
 	case v.Later:
-		l.turnAway(w.from, LoginRefused, mqttsn.Congestion)
+		l.rebuff(&w.from, LoginRefused, mqttsn.Congestion) // whoever has judged it tells the log why
 	default:
-		l.turnAway(w.from, LoginRefused, l.sp.refused())
+		l.rebuff(&w.from, LoginRefused, l.sp.refused())
 	}
-}
-
-// turnAway refuses a CONNECT.
-func (l *link) turnAway(from peer, why DropReason, code mqttsn.ReturnCode) {
-	l.drop(why)
-	l.send(&from, mqttsn.Connack{Code: code})
 }
 
 // endLogins refuses those who have not sent AUTH in time. All have the same time, so they come up in the order in which they began.
@@ -125,7 +119,7 @@ func (l *link) endLogins() {
 		l.awaited[0], l.awaited = nil, l.awaited[1:]
 		if l.logins[w.from] == w && !w.checking {
 			delete(l.logins, w.from)
-			l.turnAway(w.from, LoginRefused, l.sp.refused())
+			l.turnAway(&w.from, w.connect.ClientID, LoginRefused, l.sp.refused(), "it has sent no AUTH")
 		}
 	}
 }

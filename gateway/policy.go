@@ -164,13 +164,11 @@ func wildcard(pattern, s string) bool {
 }
 
 // serves reports whether a client of that id may connect from that address.
-func (l *link) serves(id string, from *peer) bool {
-	return l.allow.client(id) && (!l.allow.addresses || l.allow.address(l.format(from.addr), from))
-}
+func (l *link) serves(id string, from *peer) bool { return l.allow.client(id) && !l.stranger(from) }
 
-// stranger reports whether a frame comes from an address that the link does not serve. CONNECT is let through: it gets an answer.
-func (l *link) stranger(t mqttsn.Type, from *peer) bool {
-	return l.allow.addresses && t != mqttsn.TypeConnect && !l.allow.address(l.format(from.addr), from)
+// stranger reports whether the link does not serve who is at that address.
+func (l *link) stranger(from *peer) bool {
+	return l.allow.addresses && !l.allow.address(l.format(from.addr), from)
 }
 
 // assignedID is the client id of a device that gives none: always the same for an address, because the device cannot be told.
@@ -198,7 +196,7 @@ func (l *link) breach(c *client, from peer, raw []byte) {
 		l.promptFailed(c)
 	}
 	if c != nil && c.connected() {
-		l.log.Warn("client sends flags that its message does not have", "client", c.id)
+		l.complain("client sends flags that its message does not have", c.id)
 		l.quit(c, Lost)
 	} else if !l.replies.take(l.t) {
 		l.drop(RateLimited)

@@ -14,14 +14,14 @@ import (
 func (l *link) receivePublish(c *client, addr transports.Addr, node []byte, wrapped bool, raw []byte) {
 	p, err := mqttsn.DecodePublish(raw)
 	if err != nil {
-		l.malformed(addr, err)
+		l.malformed(c, addr, err)
 		return
 	}
 	if l.debug {
 		l.log.Debug("packet in", "peer", l.format(addr), "packet", p.String())
 	}
 	if p.QoS == mqttsn.QoSMinusOne {
-		l.publishAnonymous(c, &p)
+		l.publishAnonymous(c, &peer{addr, string(node), wrapped}, &p)
 		return
 	}
 	if c == nil || !c.connected() && c.prompt == nil {
@@ -50,6 +50,9 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 	if !ok && !taken {
 		// "rejected: invalid topic ID … the client … has to re-register" (§6.6), at every QoS.
 		l.dropOf(c, InvalidTopic)
+		if p.TopicIDType == mqttsn.Predefined {
+			l.unknownPredefined(c, p.TopicID)
+		}
 		l.sendPuback(&c.peer, mqttsn.Puback{TopicID: p.TopicID, MsgID: p.MsgID, Code: mqttsn.InvalidTopicID})
 		return
 	}
@@ -147,7 +150,7 @@ func emptyMessage(n int) *broker.Message {
 
 // publishAnonymous handles PUBLISH at QoS −1, from whomever it comes: it is nobody's session and is never answered (§6.8). c is the client at that
 // address, or nil; its own predefined topic ids count.
-func (l *link) publishAnonymous(c *client, p *mqttsn.Publish) {
+func (l *link) publishAnonymous(c *client, from *peer, p *mqttsn.Publish) {
 	if !l.sp.cfg.QoSMinusOne {
 		l.drop(QoSMinusOneOff)
 		return
@@ -155,6 +158,8 @@ func (l *link) publishAnonymous(c *client, p *mqttsn.Publish) {
 	name, data, ok := l.anonymousTopic(c, p)
 	if !ok {
 		l.drop(InvalidTopic)
+		who := l.formatPeer(from)
+		l.warn(who, "message at QoS -1 under a topic that is not known", "peer", who, "type", p.TopicIDType.String(), "topic_id", p.TopicID)
 		return
 	}
 	l.counters.qosMinusOne++

@@ -27,7 +27,7 @@ func (l *link) tell(c *client, name string) (id uint16, ok bool) {
 	id, ok = c.topics.add(name, l.sp.cfg.Limits.TopicIDs)
 	if !ok {
 		l.dropOf(c, TopicIDsFull)
-		l.log.Warn("topic ids of client used up", "client", c.id, "topic", name)
+		l.complain("topic ids of client used up", c.id, "topic", name)
 		return 0, false
 	}
 	l.knows(c, id)
@@ -67,7 +67,7 @@ func (l *link) regack(c *client, p mqttsn.Regack) {
 			l.takenOver(c)
 			return
 		}
-		l.log.Warn("client refuses topic", "client", c.id, "topic", e.name, "reason", p.Code.String())
+		l.complain("client refuses topic", c.id, "topic", e.name, "reason", p.Code.String())
 		c.x = nil
 		l.giveUp(c, &x.out, TopicRefused)
 	}

@@ -15,6 +15,9 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 	}
 	if ack.Code != mqttsn.Accepted {
 		l.dropOf(c, InvalidTopic)
+		if p.TopicIDType == mqttsn.Predefined {
+			l.unknownPredefined(c, p.TopicID)
+		}
 		l.send(&c.peer, ack)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"midge/broker/auth"
+	"midge/internal/ration"
 )
 
 // A Guard is what the doors of one process share. All its methods may be called from any goroutine.
@@ -19,7 +20,7 @@ type Guard struct {
 	throttle auth.Throttle
 	lines    map[string]*line // by address
 	waiting  int              // log-ins in all lines
-	refusals ration
+	refusals ration.Ration
 }
 
 // New returns a Guard that logs to log.
@@ -55,13 +56,13 @@ func (d *Door) SetRules(r Rules) { d.rules.Store(&r) }
 
 // Run logs what was refused under the core's lock, where nobody may log, until ctx ends.
 func (g *Guard) Run(ctx context.Context) error {
-	var said ration
+	var said ration.Ration
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case d := <-g.denied:
-			if ok, unsaid := said.take(time.Now(), d.client); ok {
+			if ok, unsaid := said.Take(time.Now(), d.client); ok {
 				g.log.Warn("publish refused: the ACL does not allow it", "client", d.client, "user", d.user, "topic", d.topic, "not_logged", unsaid)
 			}
 		}

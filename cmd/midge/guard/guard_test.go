@@ -374,23 +374,6 @@ func TestDeniedPublishIsLoggedOnceAMinute(t *testing.T) {
 	})
 }
 
-func TestRation(t *testing.T) {
-	var r ration
-	now := time.Now()
-	said := 0
-	for i := range 1000 {
-		if ok, _ := r.take(now, fmt.Sprint(i)); ok {
-			said++
-		}
-	}
-	if said != rationKeys {
-		t.Errorf("a minute has room for %d keys, not %d", rationKeys, said)
-	}
-	if ok, unsaid := r.take(now.Add(time.Minute), "0"); !ok || unsaid != 1000-rationKeys {
-		t.Errorf("the next one tells what was not said: %v, %d", ok, unsaid)
-	}
-}
-
 func BenchmarkAccess(b *testing.B) {
 	a, err := auth.ParseACL("acl", strings.NewReader("user joe\ntopic read in/#\n"))
 	if err != nil {

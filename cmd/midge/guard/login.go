@@ -60,7 +60,7 @@ func (d *Door) check(ctx context.Context, r *Rules, l listener.Login) listener.V
 // refuse says no, and to the log once a minute for each address. It does not name the user: a password typed into the wrong field would stand in the log.
 func (d *Door) refuse(now time.Time, l listener.Login, reason mqtt.ReasonCode, why string) listener.Verdict {
 	d.guard.mu.Lock()
-	ok, unsaid := d.guard.refusals.take(now, addressOf(l.Peer))
+	ok, unsaid := d.guard.refusals.Take(now, addressOf(l.Peer))
 	d.guard.mu.Unlock()
 	if ok {
 		d.guard.log.Warn("log-in refused", "listener", d.name, "client", l.ClientID, "peer", l.Peer, "reason", why, "not_logged", unsaid)
