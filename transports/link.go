@@ -81,6 +81,13 @@ type Identifier interface {
 	Identity(Addr) string
 }
 
+// A Watched is a Link whose device may go away and come back. Other links are up while they are open.
+type Watched interface {
+	Link
+	// Changes is signalled when Stats may tell another Up or Why than before. It is one slot for one receiver, and never closed.
+	Changes() <-chan struct{}
+}
+
 // A Broadcaster is a Link that may reach nobody by broadcast. Other links always can.
 type Broadcaster interface {
 	// Broadcasts reports whether a frame to everyone goes anywhere. It stays so while the link is open.

@@ -30,6 +30,7 @@ type Link struct {
 	giveUp  chan struct{} // closed when Close waits no longer for what is queued
 	written chan struct{} // closed when the writer has ended
 	queued  chan struct{} // one slot: the machine has something to write, or something is due earlier than the writer knows
+	changed chan struct{} // one slot: down may have changed
 	once    sync.Once
 
 	mu      sync.Mutex
@@ -37,13 +38,14 @@ type Link struct {
 	line    *line  // nil while the device is away
 	why     string // when line is nil
 	wasUp   bool   // the device has been there once
+	told    string // what down was when changed was signalled last
 	failed  error  // of a stream that cannot be had again
 	closed  bool
 	timer   time.Time // for which the writer waits; zero = it waits for none
 	places  parking   // occupied while the device is away
 }
 
-var _ transports.Link = (*Link)(nil)
+var _ transports.Watched = (*Link)(nil)
 
 // reasons are those for which any link on a line counts.
 var reasons = []string{transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonCRC,
@@ -54,7 +56,7 @@ func newLink(s settings, open func() (*line, error), ln *line, why error) *Link 
 	l := &Link{
 		device: s.Device, gap: s.Gap, octet: s.octet, open: open,
 		counters: s.counters(),
-		closing:  make(chan struct{}), giveUp: make(chan struct{}), written: make(chan struct{}), queued: make(chan struct{}, 1),
+		closing:  make(chan struct{}), giveUp: make(chan struct{}), written: make(chan struct{}), queued: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		line: ln, wasUp: ln != nil,
 	}
 	l.machine = s.protocol.New(l.counters)
@@ -82,6 +84,7 @@ func (l *Link) ReadFrames(frames []transports.Frame) (int, error) {
 				patience = l.gap
 			}
 			l.prod() // what arrived may want an answer
+			l.tell()
 		}
 		l.mu.Unlock()
 		switch {
@@ -170,6 +173,7 @@ func (l *Link) lose(ln *line, err error) {
 		l.places.occupy()
 	}
 	l.counters.Count(transports.ReasonDown, uint64(l.machine.End()))
+	l.tell()
 }
 
 // reopen waits for the device and opens it, or returns because the link closes.
@@ -202,6 +206,7 @@ func (l *Link) adopt(ln *line, err error) bool {
 	case err != nil:
 		l.why = err.Error()
 		l.places.occupy()
+		l.tell()
 		return false
 	}
 	if l.wasUp {
@@ -210,6 +215,7 @@ func (l *Link) adopt(ln *line, err error) bool {
 	l.line, l.wasUp = ln, true
 	l.machine.Begin(time.Now())
 	l.prod()
+	l.tell()
 	return true
 }
 
@@ -231,14 +237,36 @@ func (l *Link) Stats() transports.Stats {
 	switch {
 	case l.closed:
 		s.Why = "the link is closed"
-	case l.line == nil:
-		s.Why = l.why
 	default:
-		s.Why = l.machine.Down()
+		s.Why = l.down()
 		s.Up = s.Why == ""
 	}
 	return s
 }
+
+// down says why nothing can be sent, "" = it can. l.mu is held.
+func (l *Link) down() string {
+	if l.line == nil {
+		return l.why
+	}
+	return l.machine.Down()
+}
+
+// tell signals that down has changed. l.mu is held.
+func (l *Link) tell() {
+	down := l.down()
+	if down == l.told {
+		return
+	}
+	l.told = down
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changes is transports.Watched's.
+func (l *Link) Changes() <-chan struct{} { return l.changed }
 
 // Close lets the line have what is queued for at most closeGrace, then frees the device.
 func (l *Link) Close() error {

@@ -253,6 +253,16 @@ func TestReopenBacksOff(t *testing.T) {
 		if s := l.Stats(); s.Up || s.Why != "serial device ttyX does not exist" {
 			t.Errorf("the link is down and says why: %+v", s)
 		}
+		changes := func(sentence string, want int) {
+			t.Helper()
+			if n := len(l.Changes()); n != want {
+				t.Errorf("%s: Changes is signalled %d times, got %d", sentence, want, n)
+			}
+			if want > 0 {
+				<-l.Changes()
+			}
+		}
+		changes("what it is from the start, which Changes tells at most once", 1)
 		l.WriteFrames([]transports.Frame{{Data: linktest.Message(9, 1)}})
 		if n := l.Stats().Errors[transports.ReasonDown]; n != 1 {
 			t.Errorf("a frame written meanwhile is counted: %d, want 1", n)
@@ -267,6 +277,7 @@ func TestReopenBacksOff(t *testing.T) {
 		if m := <-got; !bytes.Equal(m, linktest.Message(12, 1)) {
 			t.Errorf("the link carries frames when the device is there: %x", m)
 		}
+		changes("the device has come", 1)
 		if n := l.Stats().Errors[transports.ReasonReopen]; n != 0 {
 			t.Errorf("the first time is not a return: %d", n)
 		}
@@ -279,8 +290,10 @@ func TestReopenBacksOff(t *testing.T) {
 		if n := l.Stats().Errors[transports.ReasonDown]; n != 3 {
 			t.Errorf("what was queued for it is dropped and counted: %d, want 3", n)
 		}
+		changes("the device has gone", 1)
 		time.Sleep(reopenFirst)
 		synctest.Wait()
+		changes("it is back", 1)
 		if s := l.Stats(); !s.Up || s.Why != "" || s.Errors[transports.ReasonReopen] != 1 {
 			t.Errorf("it is up again after half a second: %+v", s)
 		}

@@ -60,6 +60,7 @@ func (l *Link) write() {
 			if buf, message, ok = l.machine.Output(now, buf[:0]); !ok {
 				l.timer, _ = l.machine.Deadline()
 			}
+			l.tell()
 		}
 		wait := l.timer
 		l.mu.Unlock()

@@ -97,6 +97,9 @@ func (n *Node) link(l config.Link, who string) error {
 		where = u.LocalAddr().String()
 	}
 	n.log.Info("listening for MQTT-SN", "link", l.Name, "address", where, "for", who)
+	if w, ok := t.(transports.Watched); ok {
+		n.Add("watch of link "+l.Name, func(ctx context.Context) error { return watch(ctx, n.log.With("link", l.Name), w) })
+	}
 	cfg := n.linkConfig(l)
 	n.Add("link "+l.Name, func(ctx context.Context) error { return n.Gateway.Serve(ctx, l.Name, t, cfg) })
 	return nil
