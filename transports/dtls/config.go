@@ -21,6 +21,9 @@ type Config struct {
 	Certificates []tls.Certificate // the gateway's own; none: PSK alone
 	ClientCAs    *x509.CertPool    // who may vouch for devices; nil: their certificates are not asked for
 	RequireCert  bool              // a device with neither certificate nor PSK does not come in
+
+	// Failed, if not nil, is told of handshakes that come to nothing, by any goroutine, and must not wait. Those of senders that may be somebody else are only counted.
+	Failed func(Failure)
 }
 
 // DialConfig says how a device proves who it is.
@@ -82,7 +85,7 @@ func (c *Config) options() ([]dtls.ServerOption, error) {
 	}
 	if c.PSK != nil {
 		suites = append(suites[:len(suites):len(suites)], pskSuites...)
-		o = append(o, dtls.WithPSK(c.PSK.key))
+		o = append(o, dtls.WithPSK(c.PSK.key)) // each handshake says so again, see shake
 	}
 	if c.ClientCAs != nil {
 		auth := dtls.VerifyClientCertIfGiven

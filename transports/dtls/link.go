@@ -28,6 +28,7 @@ type Link struct {
 	most     int // sessions
 	counters *transports.Counters
 	inbox    chan arrival
+	failed   func(Failure)
 
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -60,7 +61,7 @@ func Listen(c Config) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on DTLS %s: %w", c.Address, err)
 	}
-	l := &Link{options: o, keys: c.PSK, mtu: cmp.Or(c.MTU, mtuMax), most: cmp.Or(c.Sessions, sessionsMax), inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
+	l := &Link{failed: c.Failed, options: o, keys: c.PSK, mtu: cmp.Or(c.MTU, mtuMax), most: cmp.Or(c.Sessions, sessionsMax), inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
 		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
 			transports.ReasonNoGroup, ReasonHandshake, ReasonSession)}
 	l.socket = newSocket(conn, func() { l.counters.Count(ReasonSession, 1) })
@@ -109,9 +110,10 @@ func (l *Link) begin() bool {
 // serve shakes hands with a peer and reads it until its session ends.
 func (l *Link) serve(f *flow) {
 	defer f.Close()
-	s, err := l.shake(f)
+	used := new(keyUse)
+	s, err := l.shake(f, used)
 	if err != nil {
-		l.counters.Count(ReasonHandshake, 1)
+		l.fail(f, used, err)
 		return
 	}
 	defer l.forget(s)
@@ -130,12 +132,15 @@ func (l *Link) serve(f *flow) {
 	s.read(l.mtu+1, l.take)
 }
 
-func (l *Link) shake(f *flow) (s *session, err error) {
+func (l *Link) shake(f *flow, used *keyUse) (s *session, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, handshakeTimeout)
 	defer cancel()
 	l.mu.RLock()
 	o, keys := append(l.options[:len(l.options):len(l.options)], dtls.WithConnectionIDGenerator(f.connectionID)), l.keys
 	l.mu.RUnlock()
+	if used.keys = keys; keys != nil {
+		o = append(o, dtls.WithPSK(used.key))
+	}
 	c, err := dtls.ServerWithOptions(f, f.peer(), o...)
 	if err == nil {
 		if err = c.HandshakeContext(ctx); err == nil {

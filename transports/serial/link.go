@@ -173,7 +173,6 @@ func (l *Link) lose(ln *line, err error) {
 		l.places.occupy()
 	}
 	l.counters.Count(transports.ReasonDown, uint64(l.machine.End()))
-	l.tell()
 }
 
 // reopen waits for the device and opens it, or returns because the link closes.
@@ -215,7 +214,6 @@ func (l *Link) adopt(ln *line, err error) bool {
 	l.line, l.wasUp = ln, true
 	l.machine.Begin(time.Now())
 	l.prod()
-	l.tell()
 	return true
 }
 
@@ -252,7 +250,7 @@ func (l *Link) down() string {
 	return l.machine.Down()
 }
 
-// tell signals that down has changed. l.mu is held.
+// tell signals that down has changed, if it has: the reader and the writer ask in their rounds. l.mu is held.
 func (l *Link) tell() {
 	down := l.down()
 	if down == l.told {

@@ -4,9 +4,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
+	"sync"
+	"time"
 
 	"midge/cmd/midge/config"
+	"midge/internal/ration"
 	"midge/transports/dtls"
 )
 
@@ -35,4 +39,18 @@ func dtlsConfig(l config.Link) (c dtls.Config, err error) {
 		}
 	}
 	return c, nil
+}
+
+// failures logs the handshakes of a link that come to nothing, once a minute for each address and reason.
+func failures(log *slog.Logger) func(dtls.Failure) {
+	var mu sync.Mutex
+	var said ration.Ration
+	return func(f dtls.Failure) {
+		mu.Lock()
+		ok, unsaid := said.Take(time.Now(), f.Peer.Addr().String()+f.Reason)
+		mu.Unlock()
+		if ok {
+			log.Warn("handshake failed", "peer", f.Peer, "reason", f.Reason, "not_logged", unsaid)
+		}
+	}
 }

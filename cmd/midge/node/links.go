@@ -86,7 +86,7 @@ func (radioAddr) Network() string  { return "radio" }
 func (a radioAddr) String() string { return string(a) }
 
 func (n *Node) link(l config.Link, who string) error {
-	t, err := openLink(l)
+	t, err := n.openLink(l)
 	if err != nil {
 		return InUse("link "+l.Name, l.Address, err)
 	}
@@ -105,7 +105,7 @@ func (n *Node) link(l config.Link, who string) error {
 	return nil
 }
 
-func openLink(l config.Link) (transports.Link, error) {
+func (n *Node) openLink(l config.Link) (transports.Link, error) {
 	switch l.Type {
 	case "serial":
 		// A box is switched on before its adapter is there, or while it is unplugged: that must not keep the rest from starting.
@@ -122,6 +122,7 @@ func openLink(l config.Link) (transports.Link, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.Failed = failures(n.log.With("link", l.Name))
 		return dtls.Listen(c)
 	}
 	return udp.Listen(udp.Config{Address: l.Address, Groups: l.Groups, MTU: l.MTU})

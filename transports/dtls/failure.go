@@ -1,0 +1,62 @@
+package dtls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pion/dtls/v3"
+)
+
+// A Failure is a handshake that came to nothing.
+type Failure struct {
+	Peer   netip.AddrPort
+	Reason string // one clause
+}
+
+// keyUse is what a handshake does with the pre-shared keys.
+type keyUse struct {
+	keys     PSK
+	identity string
+	asked    bool
+}
+
+// key is pion's callback.
+func (k *keyUse) key(identity []byte) ([]byte, error) {
+	k.identity, k.asked = string(identity), true
+	return k.keys.key(identity)
+}
+
+// fail counts a handshake that came to nothing and tells it, if its peer has shown to be where it says that it is.
+func (l *Link) fail(f *flow, used *keyUse, err error) {
+	l.counters.Count(ReasonHandshake, 1)
+	f.socket.mu.Lock()
+	stranger := !f.answered
+	f.socket.mu.Unlock()
+	if l.failed == nil || stranger || l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+		return // with ErrClosed it has begun anew
+	}
+	l.failed(Failure{f.from, used.reason(err)})
+}
+
+// reason says what was wrong in the words of whoever has written the files. What a device does with a wrong key cannot be read, so that the handshake fails by its time.
+func (k *keyUse) reason(err error) string {
+	_, known := k.keys[k.identity]
+	late := errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case k.asked && !known:
+		return "there is no pre-shared key for the identity " + strconv.Quote(k.identity)
+	case k.asked && late:
+		return "the device has another pre-shared key for the identity " + strconv.Quote(k.identity) + ", or has gone away"
+	case late:
+		return fmt.Sprintf("it was not complete after %v", handshakeTimeout)
+	}
+	if h, ok := errors.AsType[*dtls.HandshakeError](err); ok {
+		err = h.Err
+	}
+	return strings.TrimPrefix(err.Error(), "dtls fatal: ")
+}
