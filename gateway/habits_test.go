@@ -47,7 +47,6 @@ type field struct {
 	scripts sync.WaitGroup
 	watcher *broker.Session
 
-	mu      sync.Mutex
 	arrived map[string]int // reports, by payload
 }
 

@@ -184,7 +184,6 @@ type commander struct {
 	s       *broker.Session
 	unacked []openCommand
 	id      uint16
-	pulling bool
 }
 
 // openCommand is a command that is not acknowledged.

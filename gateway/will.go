@@ -110,14 +110,12 @@ func (l *link) promptAgain(c *client) {
 	l.promptFailed(c)
 }
 
-// promptOver ends the handshake and returns what it has found out, nil if there is none.
-func (l *link) promptOver(c *client) *prompt {
-	pr := c.prompt
-	if pr != nil {
+// promptOver ends the handshake, if there is one.
+func (l *link) promptOver(c *client) {
+	if c.prompt != nil {
 		c.prompt = nil
 		l.prompts--
 	}
-	return pr
 }
 
 // promptFailed ends the handshake without a connection: the client is again what it was before, if it was anything.

@@ -9,9 +9,6 @@ type Puback struct {
 	Code    ReturnCode
 }
 
-// DecodePuback reads b, which must be exactly one PUBACK, without allocating.
-func DecodePuback(b []byte) (Puback, error) { return decodeAs(b, TypePuback, parsePuback) }
-
 func parsePuback(body []byte) (Puback, error) {
 	if err := exactly(body, 5); err != nil {
 		return Puback{}, err
@@ -45,15 +42,6 @@ type Pubrel struct{ MsgID uint16 }
 
 // Pubcomp answers PUBREL (§5.4.14).
 type Pubcomp struct{ MsgID uint16 }
-
-// DecodePubrec reads b, which must be exactly one PUBREC, without allocating.
-func DecodePubrec(b []byte) (Pubrec, error) { return decodeAs(b, TypePubrec, parsePubrec) }
-
-// DecodePubrel reads b, which must be exactly one PUBREL, without allocating.
-func DecodePubrel(b []byte) (Pubrel, error) { return decodeAs(b, TypePubrel, parsePubrel) }
-
-// DecodePubcomp reads b, which must be exactly one PUBCOMP, without allocating.
-func DecodePubcomp(b []byte) (Pubcomp, error) { return decodeAs(b, TypePubcomp, parsePubcomp) }
 
 func parsePubrec(body []byte) (Pubrec, error) {
 	id, err := parseMsgID(body)

@@ -4,7 +4,7 @@
 //
 // A message is what the specification calls one: Length, MsgType and a body, carried whole by one datagram
 // or one radio frame. [Decode] turns it into a [Packet], which is one struct per message type, held by value
-// ([Publish], [Connect], …). [DecodePublish] and its kin do the same for one type and allocate nothing.
+// ([Publish], [Connect], …). [DecodePublish] does the same for that one type and allocates nothing.
 // Every packet appends its encoding with Append and describes itself in one line with String.
 //
 // A forwarder wraps a message into an envelope ([Encapsulated], §5.5); [ParseEncapsulated] takes it off.

@@ -102,16 +102,3 @@ func BenchmarkPublish(b *testing.B) {
 		}
 	})
 }
-
-func BenchmarkPuback(b *testing.B) {
-	buf := Puback{TopicID: 1, MsgID: 1}.Append(nil)
-	out := make([]byte, 0, 16)
-	b.ReportAllocs()
-	for b.Loop() {
-		p, err := DecodePuback(buf)
-		if err != nil {
-			b.Fatal(err)
-		}
-		out = p.Append(out[:0])
-	}
-}

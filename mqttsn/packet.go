@@ -106,20 +106,3 @@ func parse(t Type, body []byte) (Packet, error) {
 
 // boxed turns a parser's two results into a Packet.
 func boxed[P Packet](p P, err error) (Packet, error) { return p, err }
-
-// decodeAs is Decode for one known type, without the allocation of an interface value.
-func decodeAs[P Packet](b []byte, want Type, parse func([]byte) (P, error)) (P, error) {
-	var none P
-	t, body, err := split(b)
-	if err != nil {
-		return none, err
-	}
-	if t != want {
-		return none, fmt.Errorf("%s where %s is wanted", t, want)
-	}
-	p, err := parse(body)
-	if err != nil {
-		return none, fmt.Errorf("%s: %w", t, err)
-	}
-	return p, nil
-}

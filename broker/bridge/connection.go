@@ -78,7 +78,7 @@ func (r *runner) retry(now time.Time, why error, wait time.Duration) {
 // lost ends a connection that is broken.
 func (r *runner) lost(now time.Time) error {
 	l := r.link
-	if err := r.takeEvents(now); err != nil {
+	if err := r.takeEvents(); err != nil {
 		return err
 	}
 	why := l.end(errClosed)

@@ -75,7 +75,7 @@ func (b *inbox) completed(id uint16) bool {
 
 // arrived takes one message from Paho.
 func (r *runner) arrived(now time.Time, m paho.Message) error {
-	if err := r.takeEvents(now); err != nil {
+	if err := r.takeEvents(); err != nil {
 		return err
 	}
 	r.link.consumed++
@@ -174,7 +174,7 @@ func (r *runner) nextHeld(now time.Time) error {
 }
 
 // takeEvents does what upstream said between the messages: PUBREL, or that its session is new.
-func (r *runner) takeEvents(now time.Time) error {
+func (r *runner) takeEvents() error {
 	if r.link == nil || r.link.wire == nil {
 		return nil
 	}

@@ -139,7 +139,7 @@ func (r *runner) work(now time.Time) error {
 			}
 		}
 	}
-	if err := r.takeEvents(now); err != nil {
+	if err := r.takeEvents(); err != nil {
 		return err
 	}
 	if err := r.retryHeld(now); err != nil {

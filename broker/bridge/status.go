@@ -87,14 +87,13 @@ func (l *ledger) drop(r DropReason) {
 	l.update(func(s *Status) { s.Dropped[r.String()]++ })
 }
 
-// state enters a state and reports whether it is another.
-func (l *ledger) state(now time.Time, st State) (changed bool) {
+// state enters a state.
+func (l *ledger) state(now time.Time, st State) {
 	l.update(func(s *Status) {
-		if changed = s.State != st; changed {
+		if s.State != st {
 			s.State, s.Since = st, now
 		}
 	})
-	return changed
 }
 
 // backlog notes how much waits now and since when the first of it does; oldest is zero when that is not known.

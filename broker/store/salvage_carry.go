@@ -20,7 +20,6 @@ type carrier struct {
 	highNum  uint32
 	highBody uint64
 	proven   int64 // a time that has been, by the store's clock
-	names    interner
 }
 
 type mark struct {

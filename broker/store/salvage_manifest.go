@@ -109,15 +109,14 @@ func (f *editReader) uvarint() uint64 {
 	return x
 }
 
-func (f *editReader) octets() []byte {
+// octets passes over a length and as many octets.
+func (f *editReader) octets() {
 	n := f.uvarint()
 	if n > uint64(len(f.b)) {
 		f.bad, f.b = true, nil
-		return nil
+		return
 	}
-	x := f.b[:n]
 	f.b = f.b[n:]
-	return x
 }
 
 func (f *editReader) newFile() (number, size, maxSeq uint64) {

@@ -166,7 +166,6 @@ type relay struct {
 	inside  *net.UDPConn
 	outside chan *net.UDPConn
 	device  chan net.Addr
-	end     func()
 }
 
 func newRelay(t *testing.T, gateway string) *relay {

@@ -73,9 +73,6 @@ func Framings() (names []string) {
 	return names
 }
 
-// Addressed reports whether a framing carries the addresses of nodes, so that one line is many peers.
-func Addressed(framing string) bool { return addressedByName(framing) != nil }
-
 func addressedByName(name string) *addressed {
 	for i := range protocols {
 		if protocols[i].name == name {

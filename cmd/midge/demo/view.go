@@ -83,9 +83,7 @@ func (v view) draw(banner []string, cols, rows int) (lines []string) {
 	lines = append(lines, "")
 	lines = append(lines, table(v.devices, cols, rows-aroundTable-len(banner))...)
 	lines = append(lines, "", v.sums())
-	for _, e := range events {
-		lines = append(lines, e)
-	}
+	lines = append(lines, events...)
 	lines = lines[:min(len(lines), max(rows, 0))]
 	for i := range lines {
 		lines[i] = strings.TrimRight(cut(lines[i], cols), " ")
