@@ -18,10 +18,9 @@ const protocol = "bridge"
 // Config says where a bridge goes and what it carries.
 type Config struct {
 	Name    string // unique among the bridges; part of the local client id
-	Node    string // this broker's name; part of the default ClientID and AvailabilityTopic
 	Address string // mqtt://host:port or tcp://, mqtts:// or ssl://; the port is 1883, or 8883 with TLS, unless given
 
-	ClientID string // at the other broker; "" = "<Node>-<Name>"
+	ClientID string // at the other broker
 	Username string // "" = none
 	Password string
 	CAFile   string // PEM; "" = the system's certificates
@@ -31,8 +30,8 @@ type Config struct {
 	KeepAlive   time.Duration // in whole seconds; 0 = one minute
 	MaxInflight int           // messages unacknowledged upstream, 1…65535; 0 = 20
 
-	// AvailabilityTopic upstream holds a retained "1" while the bridge is connected, else "0". "" = "midge/<Node>/bridge/<Name>/state", "-" = none, for an
-	// upstream that does not let the bridge publish there and closes the connection for it.
+	// AvailabilityTopic upstream holds a retained "1" while the bridge is connected, else "0". "" = none, for an upstream that does not let the bridge publish
+	// there and closes the connection for it.
 	AvailabilityTopic string
 
 	Topics []Topic
@@ -41,13 +40,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.ClientID = cmp.Or(c.ClientID, c.Node+"-"+c.Name)
 	c.KeepAlive = cmp.Or(c.KeepAlive, keepAliveDefault)
 	c.MaxInflight = cmp.Or(c.MaxInflight, maxInflightDefault)
-	c.AvailabilityTopic = cmp.Or(c.AvailabilityTopic, "midge/"+c.Node+"/bridge/"+c.Name+"/state")
-	if c.AvailabilityTopic == "-" {
-		c.AvailabilityTopic = ""
-	}
 	if c.Rand == nil {
 		c.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}

@@ -73,7 +73,8 @@
 //
 // When the local session is lost, because the broker keeps nothing on disk or its store was damaged, identifiers begin anew: what was in flight at QoS 2 may
 // be repeated or missing, and upstream may take a new message for the repetition of an old one if it still holds the same identifier
-// unreleased. MQTT 5 upstream, several addresses, and
-// unsubscribing upstream from filters that a configuration no longer has are to come; messages on those are acknowledged and counted as
-// unmapped.
+// unreleased.
+//
+// There is no MQTT 5 upstream, and no second address. Upstream is not unsubscribed from filters that a configuration has no longer: messages on those are
+// acknowledged and counted as unmapped.
 package bridge

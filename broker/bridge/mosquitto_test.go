@@ -118,7 +118,7 @@ func TestBadFilesAreOneSentence(t *testing.T) {
 		if row.cfg.Address == "" {
 			row.cfg.Address = "mqtts://localhost"
 		}
-		row.cfg.Name, row.cfg.Node = "cloud", "box"
+		row.cfg.Name, row.cfg.ClientID, row.cfg.AvailabilityTopic = "cloud", "box-cloud", stateTopic
 		err := New(broker.New(broker.Limits{}), row.cfg, slog.New(slog.DiscardHandler)).Open()
 		if err == nil || err.Error() != row.want {
 			t.Errorf("what cannot work is one sentence at the start:\ngot  %v\nwant %s", err, row.want)

@@ -50,7 +50,7 @@ func TestOutWaitsForUpstreamAcknowledgement(t *testing.T) {
 // TestNothingIsMissedBeforeRun publishes as soon as a listener could: a device is acknowledged whether or not the bridge has had its first turn.
 func TestNothingIsMissedBeforeRun(t *testing.T) {
 	core := broker.New(broker.Limits{})
-	b := New(core, Config{Name: "cloud", Node: "box", Address: "mqtt://upstream.test", Topics: []Topic{outLine}}, slog.New(slog.DiscardHandler))
+	b := New(core, Config{Name: "cloud", ClientID: "box-cloud", AvailabilityTopic: stateTopic, Address: "mqtt://upstream.test", Topics: []Topic{outLine}}, slog.New(slog.DiscardHandler))
 	if err := b.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func startPlaceWith(t testing.TB, cfg Config, dial dialer) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Name, cfg.Node = "cloud", "box"
+	cfg.Name, cfg.ClientID, cfg.AvailabilityTopic = "cloud", "box-cloud", stateTopic
 	p.bridge = New(core, cfg, slog.New(slog.NewTextHandler(testLog{t}, nil)))
 	p.bridge.dial = dial
 	p.bridge.waits = [2]time.Duration{5 * time.Millisecond, 50 * time.Millisecond}

@@ -64,7 +64,7 @@ func (b *box) boot() {
 
 // join starts the bridge.
 func (b *box) join(dial dialer) {
-	cfg := Config{Name: "cloud", Node: "box", Address: "mqtt://upstream.test", Topics: boxTopics, Rand: rand.New(rand.NewPCG(1, 2))}
+	cfg := Config{Name: "cloud", ClientID: "box-cloud", AvailabilityTopic: stateTopic, Address: "mqtt://upstream.test", Topics: boxTopics, Rand: rand.New(rand.NewPCG(1, 2))}
 	b.bridge = New(b.core, cfg, slog.New(slog.DiscardHandler))
 	b.bridge.dial = dial
 	if err := b.bridge.Open(); err != nil {

@@ -58,7 +58,7 @@ func newRigWith(t *testing.T, limits broker.Limits, cfg Config) *rig {
 
 // run starts a bridge.
 func (r *rig) run(cfg Config) {
-	cfg.Name, cfg.Node, cfg.Address = "cloud", "box", "mqtt://upstream.test"
+	cfg.Name, cfg.ClientID, cfg.AvailabilityTopic, cfg.Address = "cloud", "box-cloud", stateTopic, "mqtt://upstream.test"
 	cfg.Rand = rand.New(rand.NewPCG(1, 2))
 	r.bridge = New(r.core, cfg, slog.New(slog.DiscardHandler))
 	r.bridge.dial = func(ctx context.Context) (net.Conn, error) {

@@ -11,12 +11,9 @@ var directions = map[string]bridge.Direction{"out": bridge.Out, "in": bridge.In,
 // bridgeConfig is what package bridge wants to know of a bridge of a node.
 func bridgeConfig(b config.Bridge, node string) bridge.Config {
 	c := bridge.Config{
-		Name: b.Name, Node: node, Address: b.Address, ClientID: b.ClientIDAt(node), Username: b.Username, Password: b.Password,
+		Name: b.Name, Address: b.Address, ClientID: b.ClientIDAt(node), Username: b.Username, Password: b.Password,
 		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile,
 		KeepAlive: b.KeepAlive.Duration, MaxInflight: b.MaxInflight, AvailabilityTopic: b.AvailabilityAt(node),
-	}
-	if c.AvailabilityTopic == "" {
-		c.AvailabilityTopic = "-"
 	}
 	for _, t := range b.Topics {
 		c.Topics = append(c.Topics, bridge.Topic{Filter: t.Filter, Direction: directions[t.Direction], QoS: mqtt.QoS(t.QoS),
