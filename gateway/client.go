@@ -151,8 +151,9 @@ func (c *client) awaits(msgID uint16) bool {
 // ownWait is how long deliveries to a client wait for the answer to its own PUBLISH: longer than a commit takes, shorter than anybody notices.
 const ownWait = instant(100 * time.Millisecond)
 
-// answerFirst lets deliveries wait for the answer to a PUBLISH of its, which may have to become safe first. There are devices that take the next packet for that answer, whatever
-// it is: their own message, if they subscribe to it, would come before. While one is waited for, another does not prolong that.
+// answerFirst lets deliveries wait for the answer to a PUBLISH of its, which may have to become safe first. There are devices that take the next
+// packet for that answer, whatever it is: their own message, if they subscribe to it, would come before. While one is waited for, another does not
+// prolong that.
 func (c *client) answerFirst(now instant, msgID uint16) {
 	if c.own == 0 && c.receives {
 		c.own, c.ownUntil = msgID, now+ownWait

@@ -79,8 +79,9 @@ type LinkConfig struct {
 
 	Airtime Airtime // how much the link may send; default: without limit
 
-	// Whom the link serves; empty: everyone. Clients are patterns of client ids with '*' and '?'. Addresses are IP addresses, networks in CIDR form, or such patterns of addresses
-	// as the link formats them, with "/" and the node id in hexadecimal behind a forwarder. Others hear CONNACK if they say CONNECT and nothing otherwise.
+	// Whom the link serves; empty: everyone. Clients are patterns of client ids with '*' and '?'. Addresses are IP addresses, networks in CIDR form,
+	// or such patterns of addresses as the link formats them, with "/" and the node id in hexadecimal behind a forwarder. Others hear CONNACK if they
+	// say CONNECT and nothing otherwise.
 	AllowClients   []string
 	AllowAddresses []string
 

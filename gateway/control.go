@@ -49,8 +49,8 @@ func (q *control) pop() controlFrame {
 	return f
 }
 
-// supersede puts f in the place of what it makes needless: the same answer to the same device, which has asked again, or an earlier word on its CONNECT or its sleep, of which only the
-// last counts. It reports whether there was such a frame.
+// supersede puts f in the place of what it makes needless: the same answer to the same device, which has asked again, or an earlier word on its
+// CONNECT or its sleep, of which only the last counts. It reports whether there was such a frame.
 //
 // The place is kept, because a device whose answer went to the end with each repetition would never have it where the queue is longer than T_retry.
 func (q *control) supersede(f *controlFrame) bool {
@@ -100,8 +100,8 @@ func tellsState(t mqttsn.Type) bool {
 	return false
 }
 
-// depart has a frame that was appended to buf leave now if there is room. Otherwise it waits, or, when too much waits already, is dropped. It reports whether it has left, and
-// whether there is now one more that has or will.
+// depart has a frame that was appended to buf leave now if there is room. Otherwise it waits, or, when too much waits already, is dropped. It reports
+// whether it has left, and whether there is now one more that has or will.
 func (l *link) depart(s sending, to *peer, t mqttsn.Type) (left, more bool) {
 	if !l.air.limited() {
 		l.sends = append(l.sends, s)
@@ -154,8 +154,8 @@ func (l *link) departed(f *controlFrame) {
 	}
 }
 
-// staleAfter is how long an answer may wait, in T_retry, which devices have one and a half of (10 to 15 s, §7.2): by then its device has asked again or has given up. When there is
-// more to be said than there is time for, devices would hear nothing but what they have long given up.
+// staleAfter is how long an answer may wait, in T_retry, which devices have one and a half of (10 to 15 s, §7.2): by then its device has asked again
+// or has given up. When there is more to be said than there is time for, devices would hear nothing but what they have long given up.
 func (l *link) staleAfter() instant { return instant(l.cfg.RetryInterval) * 3 / 2 }
 
 // dropStale drops what has waited for too long and was not asked for again.

@@ -71,10 +71,10 @@
 //   - While the request for the will, or the CONNACK after it, has not left the gateway (it is not safe yet, or the link has no time for it), the same CONNECT is the same
 //     request: it changes nothing. Otherwise a device whose T_retry is shorter than that would begin anew for ever.
 //
-//   - If a client that is asked for its will was connected before its CONNECT and sends something else, one of the two has come late, and nobody can know which. The session of before
-//     goes on, as if CONNECT were the late one, and the packet is handled; the request is not repeated. If it was the other one, WILLTOPIC or WILLMSG, which follow within
-//     T_retry, take the handshake up where it was. So a device that has long gone on is heard, and one that has truly started anew loses neither its will nor
-//     what it published before.
+//   - If a client that is asked for its will was connected before its CONNECT and sends something else, one of the two has come late, and nobody can
+//     know which. The session of before goes on, as if CONNECT were the late one, and the packet is handled; the request is not repeated. If it was
+//     the other one, WILLTOPIC or WILLMSG, which follow within T_retry, take the handshake up where it was. So a device that has long gone on is
+//     heard, and one that has truly started anew loses neither its will nor what it published before.
 //
 //   - Will data outlive a CleanSession=0 session, and CONNECT without Will flag and CleanSession keeps the old will.
 //
@@ -125,14 +125,16 @@
 //   - DISCONNECT goes to unknown senders, at most ten a second a link; never to broadcasts, to QoS −1, in answer to a DISCONNECT, or within T_retry of
 //     one that was a confirmation. PINGREQ of a stranger is such a case as well.
 //
-//   - GWINFO goes to the asker, and to everyone if the asker asked everyone; LinkConfig.GwInfo makes it one of the two. ADVERTISE goes out whatever the bridge does: the gateway is itself the server.
-//     With Config.Advertised it goes out, and a search is answered, only while that says so; who knows the gateway may still connect.
+//   - GWINFO goes to the asker, and to everyone if the asker asked everyone; LinkConfig.GwInfo makes it one of the two. ADVERTISE goes out whatever
+//     the bridge does: the gateway is itself the server. With Config.Advertised it goes out, and a search is answered, only while that says so; who
+//     knows the gateway may still connect.
 //
 //   - Behind a forwarder the pair (address, node id) is the address. Envelopes in envelopes are refused. ADVERTISE is not wrapped.
 //
 //   - When a link ends nobody is told, no will is published and no session closed.
 //
-//   - QoS is granted as requested, up to LinkConfig.MaxQoS; a will is lowered to it, a PUBLISH above it gets PUBACK code 3. UNSUBSCRIBE of what was not subscribed is confirmed.
+//   - QoS is granted as requested, up to LinkConfig.MaxQoS; a will is lowered to it, a PUBLISH above it gets PUBACK code 3. UNSUBSCRIBE of what was
+//     not subscribed is confirmed.
 //
 //   - A gateway that advertises our GwId is complained about in the log once an hour; its ADVERTISE is not used for anything else.
 //

@@ -13,7 +13,8 @@ type sending struct {
 	radius     uint8
 }
 
-// send appends p for a peer, in an envelope if the peer is behind a forwarder. It reports whether it leaves now: on a link with little time it may have to wait, or be left out.
+// send appends p for a peer, in an envelope if the peer is behind a forwarder. It reports whether it leaves now: on a link with little time it may
+// have to wait, or be left out.
 func (l *link) send(to *peer, p mqttsn.Packet) (left bool) {
 	if l.debug {
 		l.log.Debug("packet out", "peer", l.format(to.addr), "packet", p.String())

@@ -22,8 +22,8 @@ func (g *Gateway) Reconfigure(name string, cfg LinkConfig) (gone int, err error)
 	return g.review(l, func(c *client) bool { return l.serves(c.id, &c.peer) }), nil
 }
 
-// Review sends those clients away for which stays is false, after a change of who may connect, and returns how many. user is as Config.Access has it. stays is called with the gateway's lock
-// held and must not call back.
+// Review sends those clients away for which stays is false, after a change of who may connect, and returns how many. user is as Config.Access has it.
+// stays is called with the gateway's lock held and must not call back.
 func (g *Gateway) Review(stays func(link, clientID, user string) bool) (gone int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

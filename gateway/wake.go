@@ -54,8 +54,8 @@ func (r *readyList) take(spare []*client) []*client {
 	return ready
 }
 
-// Pull ends the handling of an input: whom its messages are for is told, and every client that the broker woke is given what it may have. It ends because a client is woken once until it has been drained, and a
-// client that waits for an acknowledgement or sleeps is not drained.
+// Pull ends the handling of an input: whom its messages are for is told, and every client that the broker woke is given what it may have. It ends
+// because a client is woken once until it has been drained, and a client that waits for an acknowledgement or sleeps is not drained.
 func (l *link) Pull(now time.Time) {
 	l.enter(now)
 	l.sp.wakes.Flush()

@@ -67,8 +67,8 @@ func (l *link) promptFor(c *client, p mqttsn.Connect, user string) {
 	l.schedule(c)
 }
 
-// repeats reports whether a CONNECT with a will is once more the one whose will handshake has just ended, because CONNACK has not left yet: it is not safe, or there is no room
-// on the air. Asking for the will again would never end where that takes longer than T_retry.
+// repeats reports whether a CONNECT with a will is once more the one whose will handshake has just ended, because CONNACK has not left yet: it is not
+// safe, or there is no room on the air. Asking for the will again would never end where that takes longer than T_retry.
 func (l *link) repeats(c *client, p *mqttsn.Connect, user string) bool {
 	if c.asked != satisfied || !c.connected() || c.state != Active || c.clean != p.CleanSession || c.keepAlive != p.Duration || c.user != user {
 		return false
@@ -149,10 +149,12 @@ func (l *link) receivePrompted(c *client, p mqttsn.Packet) {
 	}
 }
 
-// setAside has a client that was connected before its CONNECT go on with that session, because it has sent something else than its will. It reports whether that may be handled.
+// setAside has a client that was connected before its CONNECT go on with that session, because it has sent something else than its will. It reports
+// whether that may be handled.
 //
-// One of two packets came late. Mostly it is CONNECT, repeated while CONNACK was on its way: the device has long gone on, and would find itself unheard until the handshake gives
-// up. But it may also be the other one, from before a true CONNECT. So the handshake is not over: for T_retry the will takes it up again where it was.
+// One of two packets came late. Mostly it is CONNECT, repeated while CONNACK was on its way: the device has long gone on, and would find itself
+// unheard until the handshake gives up. But it may also be the other one, from before a true CONNECT. So the handshake is not over: for T_retry the
+// will takes it up again where it was.
 func (l *link) setAside(c *client) bool {
 	switch {
 	case !c.prompted():

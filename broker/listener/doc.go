@@ -3,9 +3,10 @@
 //
 // # Ways in
 //
-// A Listener accepts connections under a Policy, which may be replaced while it is served: a connection keeps the one that it came in under, but for what
-// a reload must change. What stands before the first packet (a PROXY header, TLS, the request for a WebSocket) is awaited by a goroutine, within the ten seconds that a CONNECT may take. Files
-// of certificates are read whole into a TLS, which never changes: reading them again makes another Policy, or an error and nothing changes.
+// A Listener accepts connections under a Policy, which may be replaced while it is served: a connection keeps the one that it came in under, but for
+// what a reload must change. What stands before the first packet (a PROXY header, TLS, the request for a WebSocket) is awaited by a goroutine, within
+// the ten seconds that a CONNECT may take. Files of certificates are read whole into a TLS, which never changes: reading them again makes another
+// Policy, or an error and nothing changes.
 //
 // # A connection
 //

@@ -47,7 +47,8 @@ func (c *conn) step(data []byte) error {
 		return c.conclude(a)
 	}
 	if v.Reason != mqtt.Success || v.Username != c.verdict.Username {
-		// "If the re-authentication fails, the Client or Server SHOULD send DISCONNECT with an appropriate Reason Code … and MUST close the Network Connection" [MQTT-4.12.1-2]
+		// "If the re-authentication fails, the Client or Server SHOULD send DISCONNECT with an appropriate Reason Code … and MUST close the Network
+		// Connection" [MQTT-4.12.1-2]
 		return &mqtt.Error{Reason: mqtt.NotAuthorized, Text: "re-authentication failed"}
 	}
 	c.amu.Lock()

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A carrier takes what remains of a damaged store into a new one. In memory it has session numbers, client identifiers and the numbers of shared bodies; everything else streams.
+// A carrier takes what remains of a damaged store into a new one. In memory it has session numbers, client identifiers and the numbers of shared
+// bodies; everything else streams.
 type carrier struct {
 	from     *remains
 	to       *fresh

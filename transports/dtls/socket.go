@@ -13,10 +13,10 @@ import (
 
 // A socket is the UDP socket of all sessions and tells their datagrams apart: by Connection ID (RFC 9146), else by where they come from.
 //
-// A device that has lost power comes back with a ClientHello from the address that its session has. Until the new handshake is complete both have that address: "the server …
-// MUST NOT … destroy the existing association" on a ClientHello, which anybody could have sent, and "once a correct Finished … is received, the server
-// MUST abandon the previous association" (RFC 6347 §4.2.8). A session with a Connection ID may be that of another device, whose address changed: it stays, unless both have
-// proven the same name.
+// A device that has lost power comes back with a ClientHello from the address that its session has. Until the new handshake is complete both have
+// that address: "the server … MUST NOT … destroy the existing association" on a ClientHello, which anybody could have sent, and "once a correct
+// Finished … is received, the server MUST abandon the previous association" (RFC 6347 §4.2.8). A session with a Connection ID may be that of another
+// device, whose address changed: it stays, unless both have proven the same name.
 type socket struct {
 	conn  *net.UDPConn
 	stray func() // is called for each record of no session that is here
@@ -205,7 +205,8 @@ func hasCookie(b []byte) bool {
 	return at < len(b) && b[at] > 0
 }
 
-// early reports whether a record may be a message that comes before the handshake is complete here. pion keeps one of those, and drops others: devices that log in send two.
+// early reports whether a record may be a message that comes before the handshake is complete here. pion keeps one of those, and drops others:
+// devices that log in send two.
 func (r record) early() bool {
 	switch r.kind {
 	case recordApplicationData:

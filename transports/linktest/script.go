@@ -36,7 +36,8 @@ type Machine interface {
 //	5s                       nothing but time
 //	0ms end                  the line goes and comes again
 //
-// After each come, behind a bar, the frames that arrived, the octets to be written, what was counted, and why the machine is down. A line that begins with # is a title and begins anew.
+// After each come, behind a bar, the frames that arrived, the octets to be written, what was counted, and why the machine is down. A line that begins
+// with # is a title and begins anew.
 func Play(t *testing.T, script string, start func() (Machine, *transports.Counters)) string {
 	p := player{t: t}
 	for line := range strings.Lines(strings.TrimRight(script, "\n") + "\n") {

@@ -36,9 +36,10 @@
 //
 // # Writing
 //
-// WriteFrames gives frames to the machine, whose queue is bounded in octets and in frames. One goroutine, owned by the link and waited for by Close, writes
-// what the machine has next, acknowledgements first, no faster than the line carries them, so that what waits stands here, where it is counted and can be dropped, and not in the
-// kernel, where a close would wait for it: 4 KB at 9600 baud are over four seconds. A write never blocks, where the system allows it.
+// WriteFrames gives frames to the machine, whose queue is bounded in octets and in frames. One goroutine, owned by the link and waited for by Close,
+// writes what the machine has next, acknowledgements first, no faster than the line carries them, so that what waits stands here, where it is counted
+// and can be dropped, and not in the kernel, where a close would wait for it: 4 KB at 9600 baud are over four seconds. A write never blocks, where
+// the system allows it.
 //
 // # Unplugging
 //

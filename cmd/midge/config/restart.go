@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// AfterRestart names what next says differently and a running Midge cannot take over, as a user writes it: "[node] data_dir", "[[link]]", "[[listener]] :8883". What it can are
-// [auth], the log level, predefined topics, of each listener that stays at its address all that stands beside it, and of each link what concerns its devices.
+// AfterRestart names what next says differently and a running Midge cannot take over, as a user writes it: "[node] data_dir", "[[link]]",
+// "[[listener]] :8883". What it can are [auth], the log level, predefined topics, of each listener that stays at its address all that stands beside
+// it, and of each link what concerns its devices.
 func (c *Config) AfterRestart(next *Config) (names []string) {
 	now, then := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
 	for i := range now.NumField() {

@@ -1,7 +1,7 @@
 // Package control is how commands talk to a running midge: a unix socket in its data directory, which its user, and root, may open.
 //
-// One connection carries one request, a line, and its answer: a line "ok" or "failed" and then text for people, until the end of the stream. The answer to some requests flows on
-// for as long as who asked wants: stream.go.
+// One connection carries one request, a line, and its answer: a line "ok" or "failed" and then text for people, until the end of the stream. The
+// answer to some requests flows on for as long as who asked wants: stream.go.
 package control
 
 import (

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A stream is pieces: the length in four octets, big-endian, and so many octets. A piece of none ends it, and text for people follows until the end of the connection. Who asked
-// ends it by closing its direction.
+// A stream is pieces: the length in four octets, big-endian, and so many octets. A piece of none ends it, and text for people follows until the end
+// of the connection. Who asked ends it by closing its direction.
 
 const (
 	// pieceMax is the longest piece.
@@ -57,7 +57,8 @@ func (p pieces) Write(b []byte) (int, error) {
 	return max(0, int(n)-4), err
 }
 
-// Follow sends a request that is answered by a stream, calls open, and writes each piece to what that returns, in one Write, until ctx or the midge ends. It returns what midge says at the end.
+// Follow sends a request that is answered by a stream, calls open, and writes each piece to what that returns, in one Write, until ctx or the midge
+// ends. It returns what midge says at the end.
 func Follow(ctx context.Context, dataDir, request string, open func() (io.Writer, error)) (last string, err error) {
 	c, err := dial(dataDir)
 	if err != nil {

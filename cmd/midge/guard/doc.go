@@ -9,15 +9,16 @@
 //
 // # A log-in
 //
-// It needs no decision that takes time unless a password is to be checked. Then it stands in a line with the other log-ins of its address, four of which are
-// looked at together: whoever opens a thousand connections to guess waits behind himself and not before others. At the head of the line it waits for what
-// auth.Throttle imposes after failures, two seconds at most, beyond which it is refused as «server busy»; and then at the gate of package auth, which bounds memory. What has
-// not been decided in time is refused as «server busy» too. A refusal says «not authorized» whatever was wrong, as Mosquitto's does.
+// It needs no decision that takes time unless a password is to be checked. Then it stands in a line with the other log-ins of its address, four of
+// which are looked at together: whoever opens a thousand connections to guess waits behind himself and not before others. At the head of the line it
+// waits for what auth.Throttle imposes after failures, two seconds at most, beyond which it is refused as «server busy»; and then at the gate of
+// package auth, which bounds memory. What has not been decided in time is refused as «server busy» too. A refusal says «not authorized» whatever was
+// wrong, as Mosquitto's does.
 //
 // # After a reload
 //
-// Access rules look at their door's Rules anew with every question, so new ones hold at once for everyone, connected or not. Who may stay is asked by listener.Server.Review: a client
-// that gave a password stays while its record is what it was, an anonymous one while anonymous clients may come in.
+// Access rules look at their door's Rules anew with every question, so new ones hold at once for everyone, connected or not. Who may stay is asked by
+// listener.Server.Review: a client that gave a password stays while its record is what it was, an anonymous one while anonymous clients may come in.
 //
 // # Locks
 //

@@ -8,8 +8,8 @@ import (
 	"midge/broker/mqtt"
 )
 
-// Enhanced is listener.Authenticator's. SCRAM-SHA-256 is offered where the password file has a record for it. A name that the client or its transport has said before must be the
-// one that it proves.
+// Enhanced is listener.Authenticator's. SCRAM-SHA-256 is offered where the password file has a record for it. A name that the client or its transport
+// has said before must be the one that it proves.
 func (d *Door) Enhanced(method string, l listener.Login) listener.Exchange {
 	r := d.rules.Load()
 	if method != auth.ScramMethod {

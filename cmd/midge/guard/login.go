@@ -37,7 +37,7 @@ func (d *Door) Login(now time.Time, l listener.Login) (v listener.Verdict, later
 	}
 }
 
-// check holds a password against its record, as slowly as Door's package comment says.
+// check holds a password against its record, as slowly as the package's documentation says.
 func (d *Door) check(ctx context.Context, r *Rules, l listener.Login) listener.Verdict {
 	g, a := d.guard, attemptOf(l, l.Username)
 	place := g.stand(ctx, a.Address)

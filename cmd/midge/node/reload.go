@@ -16,8 +16,8 @@ type Reloaded struct {
 	AfterRestart []string // what is said differently and waits for a restart
 }
 
-// Reload takes over what cfg says: who may do what, certificates, and what stands beside listeners that stay at their addresses. Clients that may stay notice nothing. An error
-// has everything that is wrong and leaves all as it was. One Reload at a time.
+// Reload takes over what cfg says: who may do what, certificates, and what stands beside listeners that stay at their addresses. Clients that may
+// stay notice nothing. An error has everything that is wrong and leaves all as it was. One Reload at a time.
 func (n *Node) Reload(cfg *config.Config) (Reloaded, error) {
 	p, err := prepare(cfg)
 	for i, l := range n.cfg.Listeners {
@@ -43,8 +43,8 @@ func (n *Node) Reload(cfg *config.Config) (Reloaded, error) {
 	return Reloaded{n.Server.Review() + n.reviewDevices(cfg, p), n.cfg.AfterRestart(cfg)}, nil
 }
 
-// reviewDevices gives the links what cfg says of their devices, and returns how many of these may not stay: they are on no list any more, or their user has another password record
-// or pre-shared key.
+// reviewDevices gives the links what cfg says of their devices, and returns how many of these may not stay: they are on no list any more, or their
+// user has another password record or pre-shared key.
 func (n *Node) reviewDevices(cfg *config.Config, p prepared) (gone int) {
 	n.Gateway.SetPredefined(predefined(cfg.Gateway.Predefined))
 	for _, l := range n.cfg.Links {
@@ -76,8 +76,8 @@ func (n *Node) reloadDTLS(name string, c dtls.Config) (ended int) {
 	return 0
 }
 
-// Control opens the socket on which commands talk to this midge, each request answered by what do returns. Where there is no data directory, or no socket can be in it, midge runs
-// without.
+// Control opens the socket on which commands talk to this midge, each request answered by what do returns. Where there is no data directory, or no
+// socket can be in it, midge runs without.
 func (n *Node) Control(do func(request string) (control.Answer, error)) {
 	if n.cfg.Node.DataDir == "" {
 		return
