@@ -290,6 +290,36 @@ func TestLinesFlowAndReconnect(t *testing.T) {
 	})
 }
 
+// TestRemovalsKeepToReceiveMaximum: however many retained messages there are to delete, the server is sent no more at a time than it takes.
+func TestRemovalsKeepToReceiveMaximum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := start(t, subProgram, "-t", "#", "-V", "5", "--remove-retained", "-C", "3")
+		p := x.peer(mqtt.V5)
+		p.want("the client begins with CONNECT", mqtt.TypeConnect)
+		props := &mqtt.Properties{ReceiveMaximum: 2}
+		props.Mark(mqtt.PropReceiveMaximum)
+		p.send((&mqtt.Connack{Props: props}).Append(nil, mqtt.V5))
+		p.want("SUBSCRIBE", mqtt.TypeSubscribe)
+		var retained []byte
+		for _, topic := range []string{"a", "b", "c"} {
+			retained = (&mqtt.Publish{Topic: []byte(topic), Payload: []byte("x"), Retain: true}).Append(retained, mqtt.V5)
+		}
+		p.send(retained)
+		p.want("the first is deleted", mqtt.TypePublish)
+		p.want("so is the second", mqtt.TypePublish)
+		p.conn.SetReadDeadline(time.Now().Add(time.Second))
+		if first, _ := p.next(); first != 0 {
+			t.Errorf("the third has to wait: got %#x", first)
+		}
+		p.conn.SetReadDeadline(time.Time{})
+		p.send(ack(mqtt.TypePuback, 2, 0, mqtt.V5))
+		p.want("it is deleted when one was acknowledged", mqtt.TypePublish)
+		p.send(append(ack(mqtt.TypePuback, 3, 0, mqtt.V5), ack(mqtt.TypePuback, 4, 0, mqtt.V5)...))
+		p.want("the end comes after the last", mqtt.TypeDisconnect)
+		x.end(p, 0)
+	})
+}
+
 func TestSessionTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := start(t, subProgram, "-t", "a", "-V", "5", "-i", "ID")

@@ -22,6 +22,7 @@ type subscriber struct {
 	printer   printer
 	now       func() time.Time // for the formats that tell it
 	seen      int              // messages counted for -C
+	removals  []string         // topics whose retained message is to be deleted and for which there was no room in flight
 	finishing bool             // nothing more is printed; retained messages may still be in the course of removal
 }
 
@@ -38,6 +39,7 @@ func (s *subscriber) event(r *runner, e event) error {
 	case arrived:
 		return s.arrived(r, &e.message)
 	case published:
+		s.remove(r)
 		return s.finish(r)
 	}
 	return nil
@@ -94,9 +96,8 @@ func (s *subscriber) arrived(r *runner, m *message) error {
 		}
 	}
 	if r.o.removeRetained && m.retain {
-		if _, err := r.engine.publish(&flight{topic: m.topic, qos: mqtt.AtLeastOnce, retain: true}); err != nil {
-			r.o.complain("retained message on %q cannot be removed: %v", m.topic, err)
-		}
+		s.removals = append(s.removals, m.topic)
+		s.remove(r)
 	}
 	if r.o.percent >= 100 || rand.Float64()*100 < r.o.percent {
 		if err := s.printer.print(r.stdout, m, s.now()); err != nil {
@@ -109,9 +110,20 @@ func (s *subscriber) arrived(r *runner, m *message) error {
 	return s.finish(r)
 }
 
+// remove deletes retained messages, as many at a time as the server takes.
+func (s *subscriber) remove(r *runner) {
+	for len(s.removals) > 0 && !r.engine.full() {
+		topic := s.removals[0]
+		s.removals = s.removals[1:]
+		if _, err := r.engine.publish(&flight{topic: topic, qos: mqtt.AtLeastOnce, retain: true}); err != nil {
+			r.o.complain("retained message on %q cannot be removed: %v", topic, err)
+		}
+	}
+}
+
 // finish ends the program once it is to end and every removal is acknowledged.
 func (s *subscriber) finish(r *runner) error {
-	if s.finishing && len(r.engine.inflight) == 0 {
+	if s.finishing && len(r.engine.inflight)+len(s.removals) == 0 {
 		return r.finish()
 	}
 	return nil
