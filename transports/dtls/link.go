@@ -110,7 +110,7 @@ func (l *Link) begin() bool {
 // serve shakes hands with a peer and reads it until its session ends.
 func (l *Link) serve(f *flow) {
 	defer f.Close()
-	used := new(keyUse)
+	used := &keyUse{unknown: func(reason string) { l.tell(f, reason) }}
 	s, err := l.shake(f, used)
 	if err != nil {
 		l.fail(f, used, err)
