@@ -121,7 +121,8 @@ func (a *allowed) address(text string, p *peer) bool {
 	if !a.addresses {
 		return true
 	}
-	if ap, err := netip.ParseAddrPort(text); err == nil {
+	at, _, _ := strings.Cut(text, " ") // behind it a link may say who is there
+	if ap, err := netip.ParseAddrPort(at); err == nil {
 		ip := ap.Addr().Unmap().WithZone("")
 		for _, prefix := range a.prefixes {
 			if prefix.Contains(ip) {

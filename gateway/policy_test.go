@@ -35,6 +35,8 @@ func TestAllowedAddresses(t *testing.T) {
 	}{
 		{"192.0.2.77:1883", "", false, true},
 		{"192.0.3.77:1883", "", false, false},
+		{"192.0.2.77:1883 (sensor-7)", "", false, true}, // as DTLS names its peers
+		{"192.0.3.77:1883 (192.0.2.7:1)", "", false, false},
 		{"[::ffff:192.0.2.7]:1883", "", false, true},
 		{"[2001:db8::1]:99", "", false, true},
 		{"[2001:db8::2]:99", "", false, false},

@@ -116,6 +116,8 @@ type Link struct {
 	DutyCycle     float64 `toml:"duty_cycle"`     // percent of an hour that may be sent; 100 = all of it
 	FrameOverhead int     `toml:"frame_overhead"` // octets that the medium adds to each message
 
+	MaxConnections int `toml:"max_connections"` // devices connected at a time; 0 = the gateway's bound
+
 	MaxQoS        int      `toml:"max_qos"`        // the highest that is granted to subscriptions, and taken
 	MTU           int      `toml:"mtu"`            // longest MQTT-SN message in octets, both ways; 0 = the link's own limit
 	RetryInterval Duration `toml:"retry_interval"` // T_retry: wait for a device's answer (MQTT-SN 1.2 §7.2)

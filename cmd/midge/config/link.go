@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"regexp"
@@ -21,6 +22,7 @@ func (v checker) links() {
 		v.devices(at, l)
 		v.airtime(at, l)
 		v.number(at+".max_qos", l.MaxQoS, 0, 2)
+		v.number(at+".max_connections", l.MaxConnections, 0, math.MaxInt32)
 		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.oneOf(at+".type", l.Type, LinkTypes) {
 			continue
 		}
@@ -100,7 +102,7 @@ var autoDevice = regexp.MustCompile(`^auto:usb( [0-9a-fA-F]{4}:[0-9a-fA-F]{4}( \
 
 // port checks the serial port of a link.
 func (v checker) port(at string, l Link) {
-	if v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0") && strings.HasPrefix(l.Device, "auto:") && !autoDevice.MatchString(l.Device) {
+	if v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0") && (l.Device == "auto" || strings.HasPrefix(l.Device, "auto:")) && !autoDevice.MatchString(l.Device) {
 		v.addf(at+".device", `[link] device = %q must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`, l.Device)
 	}
 	if l.Baud != 0 {

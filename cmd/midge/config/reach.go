@@ -55,12 +55,12 @@ func onLoopback(address string) string {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
-// ports refuses two servers on one address, which would otherwise be "address in use" at the start.
+// ports refuses two servers on one address, which would otherwise be "address in use" at the start, and two links on one port.
 func (v checker) ports() {
 	taken := map[string]string{}
 	claim := func(network, path, address string) {
 		_, port, err := net.SplitHostPort(address)
-		if network != "unix" && err != nil || port == "0" {
+		if file := network == "unix" || network == "serial"; address == "" || !file && err != nil || port == "0" {
 			return
 		}
 		key := network + " " + address
@@ -79,6 +79,7 @@ func (v checker) ports() {
 	}
 	for i, l := range v.c.Links {
 		claim("udp", element("link", i)+".address", l.Address)
+		claim("serial", element("link", i)+".device", l.Device)
 	}
 	claim("tcp", "http.address", v.c.HTTP.Address)
 }

@@ -75,6 +75,6 @@ func (l Link) SameWay(other Link) bool {
 	other.Rebind, other.GwInfo, other.StrictFlags, other.EmptyClientID = l.Rebind, l.GwInfo, l.StrictFlags, l.EmptyClientID
 	other.AllowClients, other.AllowAddresses, other.Auth, other.Public = l.AllowClients, l.AllowAddresses, l.Auth, l.Public
 	other.BitRate, other.DutyCycle, other.FrameOverhead = l.BitRate, l.DutyCycle, l.FrameOverhead
-	other.MaxQoS = l.MaxQoS
+	other.MaxQoS, other.MaxConnections = l.MaxQoS, l.MaxConnections
 	return reflect.DeepEqual(l, other)
 }

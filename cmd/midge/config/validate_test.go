@@ -145,19 +145,27 @@ func TestValidation(t *testing.T) {
 			`config.toml:7: [link] retry_interval = "1ms" is out of range; it goes from 100ms to 1h`,
 			`config.toml:8: [link] retry_count = -1 is out of range; it goes from 0 to 100`}},
 
-		{"devices of a link", udp + "address = \"127.0.0.1:1\"\nidle_limit = \"1s\"\nrebind = \"nevr\"\ngwinfo = \"all\"\nallow_clients = [\"a\", \"\"]\nallow_addresses = [\"10.0.0.0/8 \"]\nauth = true", []string{
+		{"devices of a link", udp + "address = \"127.0.0.1:1\"\nidle_limit = \"1s\"\nrebind = \"nevr\"\ngwinfo = \"all\"\nallow_clients = [\"a\", \"\"]\nallow_addresses = [\"10.0.0.0/8 \", \"10.0.0.0/33\", \"10.0.0.1\", \"10.*\", \"10.0.0.1:7/0a\", \"fe80::1%eth0\", \"valve\"]\nauth = true", []string{
 			`config.toml:5: [link] idle_limit = "1s" is out of range; it goes from 1m to 8784h`,
 			`config.toml:6: [link] rebind = "nevr" is unknown; did you mean "never"?`,
 			`config.toml:7: [link] gwinfo = "all" is unknown; it is one of both, unicast, broadcast`,
 			`config.toml:8: [link] allow_clients: "" matches nothing; write for example "valve-*"`,
 			`config.toml:9: [link] allow_addresses: "10.0.0.0/8 " matches nothing; write for example "192.0.2.0/24"`,
+			`config.toml:9: [link] allow_addresses: "10.0.0.0/33" is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`,
+			`config.toml:9: [link] allow_addresses: "valve" is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`,
 			`config.toml:10: [link] auth = true lets no device in without a password; write a password_file into [auth]`}},
 		{"airtime", udp + "address = \"127.0.0.1:1\"\nbit_rate = 10\nduty_cycle = 0\nframe_overhead = -1", []string{
 			`config.toml:5: [link] bit_rate = 10 is out of range; it goes from 50 to 1000000000`,
 			`config.toml:6: [link] duty_cycle = 0 must be from 0.01 to 100: percent of an hour that may be sent`,
 			`config.toml:7: [link] frame_overhead = -1 is out of range; it goes from 0 to 1000`}},
-		{"what a link grants", udp + "address = \"127.0.0.1:1\"\nmax_qos = 3", []string{
-			`config.toml:5: [link] max_qos = 3 is out of range; it goes from 0 to 2`}},
+		{"addresses of radios", serial + "device = \"d\"\nallow_addresses = [\"0x0004\", \"node 3\"]", nil},
+		{"a port twice", serial + "device = \"/dev/ttyUSB0\"\n[[link]]\nname = \"other\"\ntype = \"xbee\"\ndevice = \"/dev/ttyUSB0\"", []string{
+			`config.toml:8: [link] device = "/dev/ttyUSB0" is already the [link] device on line 4`}},
+		{"a port that is hardly meant", serial + "device = \"auto\"", []string{
+			`config.toml:4: [link] device = "auto" must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`}},
+		{"what a link grants", udp + "address = \"127.0.0.1:1\"\nmax_qos = 3\nmax_connections = -1", []string{
+			`config.toml:5: [link] max_qos = 3 is out of range; it goes from 0 to 2`,
+			`config.toml:6: [link] max_connections = -1 is out of range; it goes from 0 to 2147483647`}},
 		{"found with a bridge that is not there", "[gateway]\nadvertise_when_bridged = true", []string{
 			`config.toml:2: [gateway] advertise_when_bridged = true, but there is no [[bridge]]: leave it out`}},
 		{"airtime without a rate", udp + "address = \"127.0.0.1:1\"\nduty_cycle = 0.1", []string{
