@@ -326,5 +326,17 @@ func (s *Session) Pending(m Mark) (bool, error) {
 func (s *Session) Waiting() int {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
-	return s.st.queue.len() + s.st.dur.stored() + s.st.window.live
+	return s.st.waiting()
 }
+
+// Waiting is what Session.Waiting says of the session of that client id, whether or not somebody has it; 0 if there is none.
+func (b *Broker) Waiting(clientID string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if st := b.sessions[clientID]; st != nil {
+		return st.waiting()
+	}
+	return 0
+}
+
+func (st *state) waiting() int { return st.queue.len() + st.dur.stored() + st.window.live }

@@ -101,3 +101,32 @@ func TestNoSignalWithoutARadio(t *testing.T) {
 		t.Errorf("the line has no signal strength: link %s, %d dBm, quality %d", d.Link, d.RSSI, d.LQI)
 	}
 }
+
+// TestWhatWaitsForWhoHasGone: the table of devices tells what waits for a device that has left or was lost, as for one that sleeps.
+func TestWhatWaitsForWhoHasGone(t *testing.T) {
+	r := newRig(t, Config{}, LinkConfig{})
+	publish := func() {
+		r.from("other", mqttsn.Connect{ClientID: "other", ProtocolID: 1, Duration: 60, CleanSession: true})
+		r.from("other", registerAs("cmd"))
+		r.from("other", mqttsn.Publish{QoS: 1, TopicID: firstTopicID, MsgID: 2, Data: []byte("on")})
+	}
+	want := func(sentence string, n int) {
+		t.Helper()
+		if d := r.g.Devices()[1]; d.ID != "valve7" || d.Queued != n {
+			t.Errorf("%s: %d, got %d (%s)", sentence, n, d.Queued, d.State)
+		}
+	}
+	r.from("dev", mqttsn.Connect{ClientID: "valve7", ProtocolID: 1, Duration: 10})
+	r.from("dev", mqttsn.Subscribe{QoS: 1, MsgID: 1, TopicName: "cmd"})
+	r.from("dev", mqttsn.Disconnect{})
+	publish()
+	want("one waits for it after its DISCONNECT", 1)
+	r.from("dev", mqttsn.Connect{ClientID: "valve7", ProtocolID: 1, Duration: 10})
+	r.now = r.now.Add(time.Minute)
+	r.l.Advance(r.now)
+	publish()
+	want("two when it was lost, the one that it has not acknowledged included", 2)
+	r.from("dev", mqttsn.Connect{ClientID: "valve7", ProtocolID: 1, Duration: 10, CleanSession: true})
+	r.from("dev", mqttsn.Disconnect{})
+	want("none when its session has ended", 0)
+}

@@ -26,7 +26,7 @@ type Device struct {
 	LastValue []byte // the first 64 octets of it
 
 	In, Out       uint64 // messages published by it; delivered to it, each counted once
-	Queued        int    // messages that wait for it or are in flight; 0 when it is not connected
+	Queued        int    // messages that wait for it or are in flight; of one that has gone, what its session keeps
 	TopicIDs      int
 	Retransmitted uint64 // packets sent again to it
 
@@ -78,6 +78,8 @@ func (sp *space) device(c *client) Device {
 	}
 	if c.connected() {
 		d.Queued = c.s.Waiting()
+	} else if !c.clean {
+		d.Queued = sp.b.Waiting(c.id)
 	}
 	if d.State == Asleep || d.State == Awake {
 		d.Sleep = time.Duration(c.sleep) * time.Second
