@@ -2,21 +2,29 @@ package importer
 
 import "strings"
 
-// isEMQX wants HOCON that holds gateway.mqttsn, or a file of EMQX 4's emqx_sn plugin.
+// isEMQX wants HOCON, of which JSON is a part, that holds gateway.mqttsn, or a file of EMQX 4's emqx_sn plugin.
 func isEMQX(_ string, data []byte) bool {
 	if !strings.Contains(string(data), "mqttsn") && !strings.Contains(string(data), "mqtt.sn.") {
 		return false
 	}
 	root, err := parseHOCON(data)
-	return err == nil && len(root.at("gateway", "mqttsn"))+len(root.at("mqttsn"))+len(root.at("mqtt", "sn")) > 0
+	return err == nil && len(emqxGateways(root))+len(root.at("mqtt", "sn")) > 0
+}
+
+// emqxGateways finds gateway.mqttsn, on its own too: as EMQX 5 exports it, or as its API answers.
+func emqxGateways(root hoconValue) []hoconValue {
+	found := append(root.at("gateway", "mqttsn"), root.at("mqttsn")...)
+	if name := root.at("name"); len(name) == 1 && name[0].text == "mqttsn" {
+		found = append(found, root)
+	}
+	return found
 }
 
 // readEMQX imports gateway.mqttsn.predefined of EMQX 5, and mqtt.sn.predefined.topic.N of EMQX 4.
 func readEMQX(j *job, path string, data []byte) *document {
 	root, _ := parseHOCON(data)
 	var list []predefined
-	gateways := append(root.at("gateway", "mqttsn"), root.at("mqttsn")...)
-	for _, g := range gateways {
+	for _, g := range emqxGateways(root) {
 		for _, p := range g.at("predefined") {
 			list = append(list, emqxList(j, path, p)...)
 		}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -243,35 +244,20 @@ func (p *hoconParser) quoted() (string, error) {
 		p.skip(3)
 		return s, nil
 	}
-	p.skip(1)
-	var b strings.Builder
-	for i := 0; i < len(p.rest); i++ {
-		switch c := p.rest[i]; c {
+	for i := 1; i < len(p.rest); i++ {
+		switch p.rest[i] {
 		case '"':
+			var text string
+			if json.Unmarshal([]byte(p.rest[:i+1]), &text) != nil {
+				return "", errors.New("a text in quotation marks is not written as in JSON")
+			}
 			p.skip(i + 1)
-			return b.String(), nil
+			return text, nil
 		case '\n':
 			return "", errors.New("a quotation mark is not closed")
 		case '\\':
 			i++
-			if i < len(p.rest) {
-				b.WriteByte(unescaped(p.rest[i]))
-			}
-		default:
-			b.WriteByte(c)
 		}
 	}
 	return "", errors.New("a quotation mark is not closed")
-}
-
-func unescaped(c byte) byte {
-	switch c {
-	case 'n':
-		return '\n'
-	case 't':
-		return '\t'
-	case 'r':
-		return '\r'
-	}
-	return c
 }

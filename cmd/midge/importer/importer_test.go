@@ -49,7 +49,7 @@ func samples(t testing.TB) []string {
 	}
 	var list []string
 	for _, p := range paths {
-		if ext := filepath.Ext(p); ext == ".conf" || ext == ".yaml" {
+		if ext := filepath.Ext(p); ext == ".conf" || ext == ".yaml" || ext == ".json" {
 			list = append(list, p)
 		}
 	}

@@ -176,6 +176,7 @@ func TestRecognition(t *testing.T) {
 		"\"*\":\n  1: a\n":        "bisquitt",
 		"gateway.mqttsn { x = 1}": "EMQX",
 		"mqtt.sn.port = 1":        "EMQX",
+		`{"name":"mqttsn","x":1}`: "EMQX",
 		"one two\nthree four\n":   "",
 		"{\"json\": true}":        "",
 		"\x00listener 1883":       "",
