@@ -58,15 +58,22 @@ func (v checker) udp(at string, l Link) {
 
 // groups checks the multicast groups. Their packets come from the whole network, whatever the link's address is.
 func (v checker) groups(at string, l Link) {
+	address, _, _ := net.SplitHostPort(l.Address)
+	own, _ := netip.ParseAddr(address) // if it is a name, or all addresses, the start tells
 	for i, group := range l.Groups {
 		path := element(at+".groups", i)
 		host, port, err := net.SplitHostPort(group)
 		if err != nil {
 			host, port = group, "1"
 		}
-		ip, err := netip.ParseAddr(host)
-		if err != nil || !ip.IsMulticast() || checkPort(port) != nil {
+		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		switch {
+		case err != nil || !ip.IsMulticast() || checkPort(port) != nil:
 			v.addf(path, `[link] groups: %q is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883"`, group)
+		case ip.Zone() != "":
+			v.addf(path, `[link] groups: %q is joined on every interface that the link's address is on; leave "%%%s" out`, group, ip.Zone())
+		case own.Is4() && ip.Is6() || own.Is6() && ip.Is4() && !own.IsUnspecified():
+			v.addf(path, "[link] groups: %q is of another IP version than address = %q", group, l.Address)
 		}
 	}
 	if len(l.Groups) > 0 && !l.Public {

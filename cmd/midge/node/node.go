@@ -103,21 +103,26 @@ func (n *Node) Add(name string, run func(context.Context) error) {
 	n.parts = append(n.parts, part{name, run})
 }
 
-// InUse is the one sentence for an address that cannot be opened.
+// InUse is the one sentence for an address that cannot be opened, because it is taken or is not this machine's.
 func InUse(what, address string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return &inUse{what, address}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &cannotOpen{what + ": address " + address + " is in use by another program", syscall.EADDRINUSE}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return &cannotOpen{what + ": no network interface of this machine has the address of " + address + " now", syscall.EADDRNOTAVAIL}
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-type inUse struct{ what, address string }
-
-func (e *inUse) Error() string {
-	return e.what + ": address " + e.address + " is in use by another program"
+// cannotOpen is one sentence for a cause that errors.Is still finds.
+type cannotOpen struct {
+	sentence string
+	cause    error
 }
 
-func (e *inUse) Unwrap() error { return syscall.EADDRINUSE }
+func (e *cannotOpen) Error() string { return e.sentence }
+
+func (e *cannotOpen) Unwrap() error { return e.cause }
 
 // Close releases what New opened, for a Node that is not run.
 func (n *Node) Close() error {
