@@ -223,7 +223,7 @@ func (c *checker) shared(key, value []byte) error {
 	return nil
 }
 
-// body marks a body as there. One that no entry uses goes at the next start.
+// body marks a body as there. One that no entry uses is no damage: an import that ended early leaves it.
 func (c *checker) body(key, value []byte) error {
 	number, err := cutBody(key)
 	if err != nil {

@@ -63,6 +63,8 @@
 // Shared entries without a session: DropSession's batch takes away everything else, and the entries follow unsynced when their bodies have been counted.
 // Open removes them. Session numbers are never given twice, so nobody mistakes them for a new session's.
 //
+// After an import that ended early: a part of its lines, and bodies that no entry uses. Those take up room and nothing else.
+//
 // # Where octets go
 //
 // Everything is written twice: into the log, then, a memtable at a time, into tables. Tables end where the kind of key changes and around the queues that

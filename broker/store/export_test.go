@@ -147,6 +147,76 @@ func TestImportNamesTheFaultyLineAndChangesNothing(t *testing.T) {
 	}
 }
 
+// endsEarly reads whole once and a part the second time, as when the program is killed while it writes.
+type endsEarly struct {
+	*strings.Reader
+	begun int // how often reading began
+	part  int64
+}
+
+func (r *endsEarly) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekStart {
+		r.begun++
+	}
+	return r.Reader.Seek(offset, whence)
+}
+
+func (r *endsEarly) Read(p []byte) (int, error) {
+	if r.begun == 2 && r.Size()-int64(r.Len()) >= r.part {
+		return 0, errors.New("it was pulled out")
+	}
+	return r.Reader.Read(p)
+}
+
+// TestImportThatEndsEarlyKeepsItsNumbers: a session or body of the broker's under a number of the import's would be mixed up with it.
+func TestImportThatEndsEarlyKeepsItsNumbers(t *testing.T) {
+	text := `{"kind":"body","number":70000,"message":{"topic":"a","payload":{"text":"x"}}}` + "\n" +
+		`{"kind":"session","client":"c","connected":true}` + "\n" + `{"kind":"message","client":"c","seq":1,"number":70000}` + "\n"
+	for seq := range 3 {
+		text += fmt.Sprintf(`{"kind":"message","client":"c","seq":%d,"message":{"topic":"a","payload":{"text":"%s"}}}`, seq+2, strings.Repeat("x", importCommit)) + "\n"
+	}
+	fs := vfs.NewCrashableMem()
+	if err := importLines(testOptions(fs), &endsEarly{Reader: strings.NewReader(text), part: 2 * importCommit}, false); err == nil {
+		t.Fatal("the import ends early")
+	}
+	s := openTest(t, fs)
+	defer s.Close()
+	sessions := 0
+	if err := s.Sessions(func(x Session) error {
+		sessions++
+		if x.Num > s.LastNum() {
+			t.Errorf("the session %d is there, and the last number that was given is %d", x.Num, s.LastNum())
+		}
+		return nil
+	}); err != nil || sessions != 1 {
+		t.Fatalf("one session was imported, not %d: %v", sessions, err)
+	}
+	entries := make([]Entry, 1)
+	if n, err := s.Read(1, 0, entries, 1<<20); n != 1 || err != nil || entries[0].Body > s.LastBody() {
+		t.Errorf("the body %d is in use, and the last number that was given is %d (%d entries, %v)", entries[0].Body, s.LastBody(), n, err)
+	}
+}
+
+// TestImportCountsOctets: what a queue holds is the difference of two totals.
+func TestImportCountsOctets(t *testing.T) {
+	const message = `"message":{"topic":"a","payload":{"text":"xyz"},"properties":{"user":[["name","value"]]}}`
+	text := `{"kind":"body","number":1,` + message + `}` + "\n" + `{"kind":"session","client":"c"}` + "\n" +
+		`{"kind":"message","client":"c","seq":1,` + message + `}` + "\n" + `{"kind":"message","client":"c","seq":2,"number":1}` + "\n"
+	fs := vfs.NewCrashableMem()
+	if err := importLines(testOptions(fs), strings.NewReader(text), false); err != nil {
+		t.Fatal("lines are imported:", err)
+	}
+	s := openTest(t, fs)
+	defer s.Close()
+	first, last, before, n, err := s.Span(1)
+	if err != nil || n != 2 || before != 0 {
+		t.Fatalf("there are two entries and nothing before them: %d, %d, %v", n, before, err)
+	}
+	if one, two := first.Total, last.Total-first.Total; one != two {
+		t.Errorf("a message counts the same with a body that queues share: %d octets, not %d", one, two)
+	}
+}
+
 func TestToolsSayThatTheStoreIsInUse(t *testing.T) {
 	fs := fullStore(t)
 	s := openTest(t, fs)

@@ -40,17 +40,19 @@ func importLines(o Options, r io.Reader, replace bool) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, write := range []bool{false, true} {
+	var looked *importer
+	for range 2 {
 		if _, err := again.Seek(begin, io.SeekStart); err != nil {
 			return err
 		}
-		i, err := newImporter(s, replace, write)
+		i, err := newImporter(s, replace, looked)
 		if err != nil {
 			return err
 		}
 		if err := i.all(again); err != nil {
 			return err
 		}
+		looked = i
 	}
 	return nil
 }
@@ -81,7 +83,7 @@ func seekable(r io.Reader) (again io.ReadSeeker, done func(), err error) {
 type importer struct {
 	s       *Store
 	replace bool
-	write   bool
+	looked  *importer // the pass that looked at the lines, when this one writes them; else nil
 	b       *pebble.Batch
 	there   map[string]uint32 // clients that the store had before
 	clients map[string]bool   // clients of the file
@@ -97,10 +99,10 @@ type importer struct {
 	value   []byte
 }
 
-func newImporter(s *Store, replace, write bool) (*importer, error) {
+func newImporter(s *Store, replace bool, looked *importer) (*importer, error) {
 	clock, err := s.Clock()
 	i := &importer{
-		s: s, replace: replace, write: write, b: s.db.NewBatch(), there: map[string]uint32{}, clients: map[string]bool{}, bodies: map[uint64]int{},
+		s: s, replace: replace, looked: looked, b: s.db.NewBatch(), there: map[string]uint32{}, clients: map[string]bool{}, bodies: map[uint64]int{},
 		now: clock.Now, num: s.LastNum(), begin: s.LastBody(), maxBody: s.LastBody(),
 	}
 	return i, errors.Join(err, s.Sessions(func(x Session) error { i.there[x.ClientID] = x.Num; return nil }))
@@ -120,7 +122,7 @@ func (i *importer) all(r io.Reader) error {
 			}
 		}
 		if err == io.EOF {
-			return i.end()
+			return i.commit()
 		}
 	}
 }
@@ -154,18 +156,20 @@ func (i *importer) line(text []byte) error {
 
 func (i *importer) commit() error {
 	defer i.b.Reset()
-	if !i.write {
+	if i.looked == nil {
 		return nil
 	}
 	return i.b.Commit(pebble.Sync)
 }
 
-// end writes what was kept back, and how far numbers were used.
-func (i *importer) end() error {
+// reserve writes how far the file uses numbers, before the first session: should the import end early, the broker gives none of them again.
+func (i *importer) reserve() error {
+	if i.looked == nil {
+		return nil
+	}
 	return errors.Join(
-		i.b.Set(keyHighNum, binary.AppendUvarint(nil, uint64(i.num)), nil),
-		i.b.Set(keyHighBody, binary.AppendUvarint(nil, i.maxBody), nil),
-		i.commit())
+		i.b.Set(keyHighNum, binary.AppendUvarint(nil, uint64(i.looked.num)), nil),
+		i.b.Set(keyHighBody, binary.AppendUvarint(nil, i.looked.maxBody), nil))
 }
 
 func (i *importer) set() error { return i.b.Set(i.key, i.value, nil) }

@@ -29,11 +29,17 @@ func (i *importer) body(l *line) error {
 	if err != nil {
 		return err
 	}
-	i.bodies[l.Body] = len(m.Topic) + len(m.Payload)
+	i.bodies[l.Body] = octetsOf(&m)
 	i.maxBody = max(i.maxBody, i.begin+l.Body)
 	i.key, i.value = appendBody(i.key[:0], i.begin+l.Body), appendMessage(i.value[:0], &m, m.Topic)
 	_, err = decodeMessage(i.value)
 	return errors.Join(err, i.set())
+}
+
+// octetsOf is what a message counts for in a queue.
+func octetsOf(m *Message) int {
+	raw := rawOf(m)
+	return raw.octets()
 }
 
 func (i *importer) session(l *line) error {
@@ -46,6 +52,11 @@ func (i *importer) session(l *line) error {
 		return fmt.Errorf("the client %q has a session in this store already; with replace it gives way", l.Client)
 	case there:
 		if err := i.drop(num); err != nil {
+			return err
+		}
+	}
+	if len(i.clients) == 0 {
+		if err := i.reserve(); err != nil {
 			return err
 		}
 	}
@@ -166,7 +177,7 @@ func (i *importer) message(l *line) error {
 	i.seq = l.Seq
 	e := Entry{Seq: l.Seq, QoS: mqtt.QoS(l.QoS), Retain: l.Retain, IDs: l.IDs}
 	if l.Body != 0 {
-		i.total += uint64(shared) + Overhead
+		i.total += uint64(shared + Overhead)
 		e.Body, e.Total = i.begin+l.Body, i.total
 		i.key, i.value = appendSeq(i.key[:0], kindShared, i.num, e.Seq), appendShared(i.value[:0], &e)
 		return i.set()
@@ -175,7 +186,7 @@ func (i *importer) message(l *line) error {
 	if e.Message, err = l.Message.message(i.now); err != nil {
 		return err
 	}
-	i.total += uint64(len(e.Message.Topic)+len(e.Message.Payload)+e.Message.Properties.Octets()) + Overhead
+	i.total += uint64(octetsOf(&e.Message) + Overhead)
 	e.Total = i.total
 	i.key, i.value = appendSeq(i.key[:0], kindOwn, i.num, e.Seq), appendOwn(i.value[:0], &e)
 	_, _, err = decodeOwn(i.value)
