@@ -58,19 +58,25 @@ func TestConformance(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("the conformance data is not beside this checkout")
 	}
-	tcp, web := serve(t, Policy{}), serve(t, Policy{WebSocket: &WebSocket{}})
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
-			playFile(t, file, func() (net.Conn, error) { return net.Dial("tcp", tcp) })
+			playFile(t, file, func() dialer {
+				addr := serve(t, Policy{})
+				return func() (net.Conn, error) { return net.Dial("tcp", addr) }
+			})
 		})
 		t.Run(name+" over WebSocket", func(t *testing.T) {
-			playFile(t, file, func() (net.Conn, error) { return dialWebSocket(web, nil) })
+			playFile(t, file, func() dialer {
+				addr := serve(t, Policy{WebSocket: &WebSocket{}})
+				return func() (net.Conn, error) { return dialWebSocket(addr, nil) }
+			})
 		})
 	}
 }
 
-func playFile(t *testing.T, file string, dial dialer) {
+// playFile plays each sequence to a server of its own: to another's, the client of the one before may be subscribed still.
+func playFile(t *testing.T, file string, start func() dialer) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +95,7 @@ func playFile(t *testing.T, file string, dial dialer) {
 				t.Logf("%s: left out: %s", name, why)
 				continue
 			}
-			if err := play(dial, &g, &s); err != nil {
+			if err := play(start(), &g, &s); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
