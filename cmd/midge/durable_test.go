@@ -251,6 +251,10 @@ func TestStoreTools(t *testing.T) {
 	if out, err := tool("stats", "-c", k.conf); err == nil || !strings.Contains(out, data) {
 		t.Errorf("a store in use is left alone, in one sentence: %q", out)
 	}
+	lines := filepath.Join(t.TempDir(), "box.jsonl")
+	if out, err := tool("export", "-c", k.conf, lines); err == nil || !strings.Contains(out, data) {
+		t.Errorf("a store in use is not exported: %q", out)
+	}
 	k.stop()
 	if out, err := tool("check", "-c", k.conf); err != nil {
 		t.Errorf("the store is in order: %s", out)
@@ -258,9 +262,8 @@ func TestStoreTools(t *testing.T) {
 	if out, err := tool("stats", "-c", k.conf); err != nil || !strings.Contains(out, "away") {
 		t.Errorf("stats tell whose messages wait: %s", out)
 	}
-	lines := filepath.Join(t.TempDir(), "box.jsonl")
 	if out, err := tool("export", "-c", k.conf, lines); err != nil {
-		t.Fatalf("export: %s", out)
+		t.Fatalf("what could not be exported before leaves no file in the way: %s", out)
 	}
 	for _, from := range []string{lines, "-"} {
 		other := filepath.Join(t.TempDir(), "data")

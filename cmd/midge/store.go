@@ -60,7 +60,11 @@ func (c *storeExportCmd) Run() (err error) {
 		if w, err = os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, w.Close()) }()
+		defer func() {
+			if err = errors.Join(err, w.Close()); err != nil {
+				os.Remove(c.File) // a part of an export looks like a whole one
+			}
+		}()
 	}
 	return c.with(w, store.Export)
 }
