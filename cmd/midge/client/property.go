@@ -70,16 +70,13 @@ func (o *options) checkProperties(p *mqtt.Properties, packet mqtt.PacketType, na
 }
 
 func setPropertyValue(p *mqtt.Properties, id mqtt.PropertyID, v []string) error {
-	var n uint64
-	limit := uint64(0)
 	for _, f := range numericProperties(p) {
 		if f.id != id {
 			continue
 		}
-		limit = f.limit
-		var err error
-		if n, err = strconv.ParseUint(v[0], 0, 64); err != nil || n > limit {
-			return fmt.Errorf("%s must be a number from 0 to %d, not %q", id, limit, v[0])
+		n, err := strconv.ParseUint(v[0], 0, 64)
+		if err != nil || n > f.limit {
+			return fmt.Errorf("%s must be a number from 0 to %d, not %q", id, f.limit, v[0])
 		}
 		f.set(n)
 		return nil
