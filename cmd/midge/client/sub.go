@@ -113,10 +113,10 @@ func (s *subscriber) arrived(r *runner, m *message) error {
 // remove deletes retained messages, as many at a time as the server takes.
 func (s *subscriber) remove(r *runner) {
 	for len(s.removals) > 0 && !r.engine.full() {
-		topic := s.removals[0]
+		name := s.removals[0]
 		s.removals = s.removals[1:]
-		if _, err := r.engine.publish(&flight{topic: topic, qos: mqtt.AtLeastOnce, retain: true}); err != nil {
-			r.o.complain("retained message on %q cannot be removed: %v", topic, err)
+		if _, err := r.engine.publish(&flight{topic: name, qos: mqtt.AtLeastOnce, retain: true}); err != nil {
+			r.o.complain("retained message on %q cannot be removed: %v", name, err)
 		}
 	}
 }
