@@ -268,6 +268,9 @@ func TestRubbishIsNoPeer(t *testing.T) {
 		c.Write(b)
 	}
 	send(t, dial(t, gw.LocalAddr().String(), nil), gw, transports.Addr{}, "after rubbish a device is heard as before")
+	if n := gw.Stats().Errors[transports.ReasonMalformed]; n != 5 {
+		t.Errorf("what is not DTLS is counted, a plain MQTT-SN message too: 5 datagrams, got %d", n)
+	}
 }
 
 func TestListenErrors(t *testing.T) {

@@ -17,7 +17,7 @@ func FuzzRoute(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, then byte) {
-		s := newSocket(nil, func() {})
+		s := newSocket(nil, func() {}, func() {})
 		from := netip.MustParseAddrPort("127.0.0.1:1")
 		s.route(hello, from, func(*flow) bool { return true })
 		first := s.peers[from]

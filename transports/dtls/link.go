@@ -63,8 +63,8 @@ func Listen(c Config) (*Link, error) {
 	}
 	l := &Link{failed: c.Failed, options: o, keys: c.PSK, mtu: cmp.Or(c.MTU, mtuMax), most: cmp.Or(c.Sessions, sessionsMax), inbox: make(chan arrival, inboxSize), sessions: make(map[transports.Addr]*session),
 		counters: transports.NewCounters(transports.ReasonOversize, transports.ReasonQueueFull, transports.ReasonSend, transports.ReasonAddress,
-			transports.ReasonNoGroup, ReasonHandshake, ReasonSession)}
-	l.socket = newSocket(conn, func() { l.counters.Count(ReasonSession, 1) })
+			transports.ReasonNoGroup, transports.ReasonMalformed, ReasonHandshake, ReasonSession)}
+	l.socket = newSocket(conn, func() { l.counters.Count(ReasonSession, 1) }, func() { l.counters.Count(transports.ReasonMalformed, 1) })
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.reading.Go(func() { l.socket.read(l.accept) })
 	return l, nil

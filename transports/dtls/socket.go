@@ -20,6 +20,7 @@ import (
 type socket struct {
 	conn  *net.UDPConn
 	stray func() // is called for each record of no session that is here
+	alien func() // is called for each datagram that is not DTLS
 
 	mu     sync.Mutex
 	ids    map[[idSize]byte]*flow
@@ -30,8 +31,8 @@ type socket struct {
 	strangers []*flow
 }
 
-func newSocket(conn *net.UDPConn, stray func()) *socket {
-	return &socket{conn: conn, stray: stray, ids: make(map[[idSize]byte]*flow), peers: make(map[netip.AddrPort]*flow), rising: make(map[netip.AddrPort]*flow)}
+func newSocket(conn *net.UDPConn, stray, alien func()) *socket {
+	return &socket{conn: conn, stray: stray, alien: alien, ids: make(map[[idSize]byte]*flow), peers: make(map[netip.AddrPort]*flow), rising: make(map[netip.AddrPort]*flow)}
 }
 
 // read gives each datagram to its flow until the socket is closed. begin is asked about each new flow, and runs it if it may be.
@@ -51,6 +52,7 @@ func (s *socket) read(begin func(*flow) bool) {
 func (s *socket) route(b []byte, from netip.AddrPort, begin func(*flow) bool) {
 	r, ok := parseRecord(b)
 	if !ok {
+		s.alien()
 		return
 	}
 	s.mu.Lock()
@@ -171,13 +173,14 @@ const (
 	recordApplicationData = 23
 	recordConnectionID    = 25
 
+	recordVersion   = 0xFE // the first octet of it, whichever it is
 	recordHeader    = 13
 	handshakeHeader = 12
 	clientHello     = 1
 )
 
 func parseRecord(b []byte) (r record, ok bool) {
-	if len(b) < recordHeader || b[0] == recordConnectionID && len(b) < recordHeader+idSize {
+	if len(b) < recordHeader || b[1] != recordVersion || b[0] == recordConnectionID && len(b) < recordHeader+idSize {
 		return record{}, false
 	}
 	r.kind, r.epoch = b[0], binary.BigEndian.Uint16(b[3:])

@@ -66,7 +66,7 @@ func TestMessagesBehindTheHandshake(t *testing.T) {
 		{"with Connection ID as well", [][]byte{of(recordConnectionID, 1, 60), of(recordConnectionID, 1, 61), of(recordConnectionID, 1, 41)}, []int{2, 0, 1}, 1},
 		{"a Finished of any cipher suite does not wait", [][]byte{of(recordConnectionID, 1, 41), of(recordConnectionID, 1, 49), of(recordConnectionID, 1, 80)}, []int{0, 1, 2}, 3},
 	} {
-		s := newSocket(nil, func() {})
+		s := newSocket(nil, func() {}, func() {})
 		f := &flow{socket: s}
 		f.arrived.L = &f.mu
 		for _, b := range test.datagrams {
@@ -147,7 +147,7 @@ func TestWhoLeavesWhenAnAddressIsTakenOver(t *testing.T) {
 		{"the same device has begun anew", true, "a", "a", true},
 		{"of two that have proven nothing it is not known", true, "", "", false},
 	} {
-		s := newSocket(nil, func() {})
+		s := newSocket(nil, func() {}, func() {})
 		hello := func(random byte) {
 			b := append([]byte{recordHandshake, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, clientHello}, bytes.Repeat([]byte{random}, 59)...)
 			s.route(b, from, func(*flow) bool { return true })
@@ -171,7 +171,7 @@ func TestWhoLeavesWhenAnAddressIsTakenOver(t *testing.T) {
 // TestRecordsOfALostSession: after a restart devices go on with sessions that the gateway does not have.
 func TestRecordsOfALostSession(t *testing.T) {
 	strays := 0
-	s := newSocket(nil, func() { strays++ })
+	s := newSocket(nil, func() { strays++ }, func() {})
 	begun := false
 	for _, kind := range []byte{recordConnectionID, recordApplicationData, 21} {
 		s.route(append([]byte{kind, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 9}, make([]byte, 40)...), netip.MustParseAddrPort("127.0.0.1:1"), func(*flow) bool { begun = true; return true })
@@ -218,7 +218,7 @@ func firstHello(t *testing.T) []byte {
 
 // TestWhoGivesWay: handshakes that went on after the cookie stay, whatever comes.
 func TestWhoGivesWay(t *testing.T) {
-	s := newSocket(nil, func() {})
+	s := newSocket(nil, func() {}, func() {})
 	hello := func(from string, random byte, cookie ...byte) {
 		b := append([]byte{recordHandshake, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, clientHello}, make([]byte, 13)...)
 		b = append(append(b, bytes.Repeat([]byte{random}, 32)...), 0, byte(len(cookie))) // no session id
