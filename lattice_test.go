@@ -18,14 +18,14 @@ const lattice = `
 	broker/topic           <
 	mqttsn                 <
 	transports             <
-	internal/warm          <
+	internal/quiet         <
 	internal/certtest      <
 	internal/peertest      <
 	internal/ration        <
 
 	mqttsn/client          < mqttsn
 
-	transports/udp         < transports, internal/warm
+	transports/udp         < transports, internal/quiet
 	transports/dtls        < transports
 	transports/serial      < transports
 	transports/xbee        < transports, transports/serial
@@ -37,10 +37,10 @@ const lattice = `
 	broker                 < broker/mqtt, broker/topic, broker/store
 	broker/store           < broker/mqtt
 	broker/auth            < broker/topic
-	broker/listener        < broker, broker/mqtt, broker/topic, internal/warm
+	broker/listener        < broker, broker/mqtt, broker/topic, internal/quiet
 	broker/bridge          < broker, broker/mqtt, broker/topic
 
-	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports, internal/warm, internal/ration
+	gateway                < broker, broker/mqtt, broker/topic, mqttsn, transports, internal/quiet, internal/ration
 
 	firmware-sim/fleet     < mqttsn, mqttsn/client, transports, transports/udp, transports/serial, transports/xbee, transports/xbee/modem, transports/faults
 	firmware-sim           < firmware-sim/fleet

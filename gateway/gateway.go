@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"midge/broker"
-	"midge/internal/warm"
+	"midge/internal/quiet"
 	"midge/transports"
 )
 
@@ -35,8 +35,12 @@ func newGateway(b *broker.Broker, cfg Config, log *slog.Logger, now time.Time) *
 	return g
 }
 
-// batch is how many frames one read takes at most: as many as a rest of the reader gathers from senders of some thousand messages a second.
-const batch = 64
+// One read takes up to batchMost frames: as many as a rest of the reader gathers from senders of some thousand messages a second. A link
+// begins with batchFirst, and the buffers of a moment come with it.
+const (
+	batchFirst = 8
+	batchMost  = 128
+)
 
 // longest is the most that Length can say (§5.2.1), in octets.
 const longest = 65535
@@ -99,24 +103,35 @@ func (g *Gateway) open(name string, cfg LinkConfig, mtu int, format func(transpo
 
 // read feeds the machine with what the link receives, a batch at a time.
 func (g *Gateway) read(ctx context.Context, l *link, t transports.Link) error {
-	var frames [batch]transports.Frame
 	size := min(max(t.MTU(), transports.RoomLeast), longest)
-	for i := range frames {
-		frames[i].Data = make([]byte, size)
-	}
+	frames := grow(nil, batchFirst, size)
 	var m moderator
+	var timer quiet.Timer
+	defer timer.Close()
 	for {
-		n, err := t.ReadFrames(frames[:])
+		n, err := t.ReadFrames(frames)
 		if err != nil {
 			return err
 		}
 		busy := g.receive(l, t, frames[:n])
+		full := n == len(frames)
+		if full && n < batchMost {
+			frames = grow(frames, 2*n, size)
+		}
 		if busy != nil {
 			pause(ctx, busy)
-		} else if rest := m.after(time.Now(), n, n == len(frames)); rest > 0 {
-			warm.Sleep(rest)
+		} else if rest := m.after(time.Now(), n, full); rest > 0 {
+			timer.Sleep(rest)
 		}
 	}
+}
+
+// grow returns frames and more of them, n in all, with room for size octets each.
+func grow(frames []transports.Frame, n, size int) []transports.Frame {
+	for len(frames) < n {
+		frames = append(frames, transports.Frame{Data: make([]byte, size)})
+	}
+	return frames
 }
 
 func (g *Gateway) receive(l *link, t transports.Link, frames []transports.Frame) (busy <-chan struct{}) {

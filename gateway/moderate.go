@@ -15,12 +15,12 @@ type moderator struct {
 
 const (
 	restLeast   = time.Millisecond
-	restMost    = 8 * time.Millisecond // a radio does not notice it
-	restSpan    = 32                   // reads that are looked at together
-	restTrial   = 4                    // the same while the rest grows: should it be wrong, little time is lost
-	restBar     = time.Second / 10     // after senders were found to wait for their answers
-	restFrames  = 2                    // frames a read up to which reading is worth moderating
-	restBetween = restLeast / 2        // reads further apart than this are too few to be worth it
+	restMost    = 16 * time.Millisecond // a radio does not notice it
+	restSpan    = 32                    // reads that are looked at together
+	restTrial   = 4                     // the same while the rest grows: should it be wrong, little time is lost
+	restBar     = time.Second / 10      // after senders were found to wait for their answers
+	restFrames  = 2                     // frames a read up to which reading is worth moderating
+	restBetween = restLeast / 2         // reads further apart than this are too few to be worth it
 )
 
 // after takes note of one read of n frames, which was full or not, and returns how long to rest before the next.

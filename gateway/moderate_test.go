@@ -44,7 +44,7 @@ func TestModeration(t *testing.T) {
 	if frames, reads := begin().open(5*time.Millisecond, 10*time.Second); frames != reads {
 		t.Errorf("a frame now and then is read at once: %d frames in %d reads", frames, reads)
 	}
-	if m := (moderator{rest: restMost}); m.after(time.Unix(1000, 0), batch, true) != 0 {
+	if m := (moderator{rest: restMost}); m.after(time.Unix(1000, 0), batchFirst, true) != 0 {
 		t.Error("after a read that was full the next follows at once")
 	}
 	if frames, _ := begin().closed(1, 10*time.Second); frames < 190_000 {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"midge/broker"
-	"midge/internal/warm"
+	"midge/internal/quiet"
 )
 
 // A loop serves plain sockets by epoll in one goroutine: an idle connection costs its few hundred octets of state, and a message that
@@ -23,7 +23,9 @@ type loop struct {
 	ep     int // epoll
 	bell   int // eventfd: something was posted
 	events [128]unix.EpollEvent
-	pace   warm.Pace // of events
+	pace   quiet.Pace  // of events
+	poll   *quiet.Poll // of ep
+	until  time.Time   // its deadline
 
 	wakes  broker.Wakes // whom the packets of one round are for: told when all are handled
 	socks  map[int32]*sock
@@ -53,10 +55,17 @@ func newLoop(ctx context.Context, s *Server) (*loop, error) {
 		l.free()
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
+	if l.poll, err = quiet.NewPoll(l.ep); err != nil {
+		l.free()
+		return nil, err
+	}
 	return l, nil
 }
 
 func (l *loop) free() {
+	if l.poll != nil {
+		l.poll.Close()
+	}
 	unix.Close(l.ep)
 	unix.Close(l.bell)
 }

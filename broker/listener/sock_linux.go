@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"midge/internal/quiet"
 )
 
 // sock is a connection in a loop. What is not said to be guarded is the loop's.
@@ -36,7 +38,7 @@ const (
 // readable reads once; epoll tells again when there is more, so that a flood from one client does not starve the others.
 func (s *sock) readable(now time.Time) {
 	ws := borrow(&s.partial)
-	n, err := unix.Read(s.fd, ws.free())
+	n, err := quiet.Read(s.fd, ws.free())
 	switch {
 	case n > 0 && s.lingers:
 		ws.giveBack()
@@ -186,7 +188,7 @@ func (s *sock) pump() {
 
 func (s *sock) write(b []byte) (rest []byte, err error) {
 	for len(b) > 0 {
-		n, err := unix.Write(s.fd, b)
+		n, err := quiet.Write(s.fd, b)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:

@@ -7,46 +7,55 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"midge/internal/warm"
+	"midge/internal/quiet"
 )
 
 // wait returns how many events there are, none when it is time for something else.
 func (l *loop) wait() int {
 	now := time.Now()
-	limit := time.Duration(-1)
-	if len(l.timers) > 0 {
-		limit = max(0, l.timers[0].at.Sub(now))
+	due := l.due(now)
+	if l.pace.Brisk(now) {
+		if quiet.Hold() {
+			defer quiet.Release()
+			return l.look(holdFor(now, due))
+		}
+		if n := l.look(0); n > 0 {
+			return n
+		}
 	}
-	if len(l.paused) > 0 {
-		limit = pauseStep
+	if !due.Equal(l.until) {
+		l.until = due
+		l.poll.SetDeadline(due)
 	}
-	if l.pace.Warm(now) && warm.Enter() {
-		defer warm.Leave()
-		return l.waitWarm(limit)
-	}
-	n, err := unix.EpollWait(l.ep, l.events[:], int(int32(milliseconds(limit))))
-	if err != nil {
-		return 0
-	}
-	return n
+	l.poll.Wait()
+	return l.look(0)
 }
 
-// waitWarm waits without telling the scheduler.
-func (l *loop) waitWarm(limit time.Duration) int {
-	if limit < 0 || limit > warm.Wait {
-		limit = warm.Wait
+// due is when the loop has something to do of itself; zero is never.
+func (l *loop) due(now time.Time) time.Time {
+	switch {
+	case len(l.paused) > 0:
+		return now.Add(pauseStep)
+	case len(l.timers) > 0:
+		return l.timers[0].at
 	}
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), milliseconds(limit), 0, 0)
+	return time.Time{}
+}
+
+// holdFor is how long to hold the processor.
+func holdFor(now, due time.Time) time.Duration {
+	if due.IsZero() {
+		return quiet.HoldMost
+	}
+	return max(0, min(due.Sub(now), quiet.HoldMost))
+}
+
+// look returns how many events there are, after d at the latest.
+func (l *loop) look(d time.Duration) int {
+	milliseconds := (d + time.Millisecond - 1) / time.Millisecond // rounded up, so that it does not end just before its time
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), uintptr(milliseconds), 0, 0)
 	if errno != 0 {
 		return 0 // a signal: the scheduler wants the processor
 	}
 	return int(n)
-}
-
-// milliseconds rounds up, so that a wait does not end just before its time; negative is without end.
-func milliseconds(d time.Duration) uintptr {
-	if d < 0 {
-		return ^uintptr(0)
-	}
-	return uintptr(min((d+time.Millisecond-1)/time.Millisecond, 1<<30))
 }

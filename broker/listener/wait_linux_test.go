@@ -18,7 +18,7 @@ import (
 )
 
 // TestFewProcessors has two loops and a UDP link wait at their warmest in a program with few processors: all are served. That they leave a
-// processor to each other is internal/warm's test.
+// processor to each other is internal/quiet's test.
 func TestFewProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, procs := range []int{1, 2} {

@@ -84,7 +84,7 @@ func setPort(cfg *config.Config, port int) error {
 }
 
 // addProcessor makes up for a processor (P) that listeners and links hold while they wait for the next packet of a busy moment. They
-// always leave one (see internal/warm); with one more than cores, more of them may wait so. GOMAXPROCS, if set, is the user's word.
+// always leave one (see internal/quiet); with one more than cores, more of them may wait so. GOMAXPROCS, if set, is the user's word.
 func addProcessor() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)

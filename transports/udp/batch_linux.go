@@ -17,7 +17,7 @@ import (
 // The most datagrams of one system call. Beyond some tens the call itself no longer counts; a device has one peer and
 // little to say, and a simulated fleet has thousands of them (each slot is 108 octets).
 const (
-	batchMax       = 64
+	batchMax       = 128
 	batchMaxDialed = 8
 )
 
@@ -50,7 +50,7 @@ func newBatched(conn *net.UDPConn, c ioConfig, n *transports.Counters) (datagram
 	var s socket = conn
 	if c.alone {
 		var err error
-		if s, err = newWarm(conn); err != nil {
+		if s, err = newQuiet(conn); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -123,7 +123,7 @@ func (b *batched) read(frames []transports.Frame) (int, error) {
 func (b *batched) receive(fd uintptr) bool {
 	m := &b.in
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.hdrs[0])), uintptr(m.n), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.hdrs[0])), uintptr(m.n), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case unix.EINTR:
 			continue
@@ -236,7 +236,7 @@ func (b *batched) transmit(fd uintptr) bool {
 	m := &b.out
 	refused := false
 	for at := 0; at < m.n; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&m.hdrs[at])), uintptr(m.n-at), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&m.hdrs[at])), uintptr(m.n-at), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			b.sent(at, int(n))

@@ -118,7 +118,7 @@ type ioConfig struct {
 	connected   bool                       // no addresses on datagrams
 	destination bool                       // the socket tells where a datagram was sent to, so that multicast can be told from unicast
 	broadcast   bool                       // all that arrives came by multicast
-	alone       bool                       // nothing but the link uses the socket: it may be taken out of Go's poller
+	alone       bool                       // nothing but the link uses the socket
 	own         func(transports.Addr) bool // not nil: tells the link's own broadcasts
 }
 

@@ -1,4 +1,4 @@
-package warm
+package quiet
 
 import (
 	"runtime"
@@ -11,14 +11,14 @@ func TestOneProcessorIsLeft(t *testing.T) {
 	for procs := 1; procs <= 4; procs++ {
 		runtime.GOMAXPROCS(procs)
 		held := 0
-		for Enter() {
+		for Hold() {
 			held++
 		}
 		if held != procs-1 {
 			t.Errorf("of %d processors all but one may be kept, not %d", procs, held)
 		}
 		for range held {
-			Leave()
+			Release()
 		}
 	}
 }
@@ -32,34 +32,34 @@ func TestPace(t *testing.T) {
 		}
 	}
 	var p Pace
-	if p.Warm(now) {
-		t.Error("a loop to which nothing has come waits cold")
+	if p.Brisk(now) {
+		t.Error("a loop to which nothing has come holds no processor")
 	}
-	come(&p, 100, 50*time.Millisecond)
-	if p.Warm(now) {
-		t.Error("20 packets a second are not worth a processor")
+	come(&p, 100, 5*time.Millisecond)
+	if p.Brisk(now) {
+		t.Error("200 packets a second are not worth a processor")
 	}
 	come(&p, 5, time.Millisecond)
-	if p.Warm(now) {
+	if p.Brisk(now) {
 		t.Error("nor are the few packets of one exchange")
 	}
 	come(&p, runLeast, time.Millisecond)
-	if !p.Warm(now) {
+	if !p.Brisk(now) {
 		t.Error("a thousand a second are")
 	}
-	if p.Warm(now.Add(Wait)) {
+	if p.Brisk(now.Add(HoldMost)) {
 		t.Error("until nothing has come for a while")
 	}
-	come(&p, 1, 2*Wait)
-	if p.Warm(now) {
+	come(&p, 1, 2*HoldMost)
+	if p.Brisk(now) {
 		t.Error("and then it begins anew")
 	}
 }
 
-func BenchmarkEnterLeave(b *testing.B) {
+func BenchmarkHoldRelease(b *testing.B) {
 	for b.Loop() {
-		if Enter() {
-			Leave()
+		if Hold() {
+			Release()
 		}
 	}
 }
