@@ -9,17 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slowRate is how many messages a second each slow publisher sends.
-const slowRate = 50
+// How many messages a second a slow publisher sends, and one that is alone.
+const (
+	slowRate = 50
+	loneRate = 20
+)
 
 func slowPublishers(ctx context.Context, tgt target, sc scale) (figures, error) {
+	return runSlow(ctx, tgt, sc, sc.slow, slowRate)
+}
+
+func lonePublisher(ctx context.Context, tgt target, sc scale) (figures, error) {
+	return runSlow(ctx, tgt, sc, 1, loneRate)
+}
+
+func runSlow(ctx context.Context, tgt target, sc scale, n, rate int) (figures, error) {
 	var t traffic
-	err := t.addSubscriber(ctx, tgt, "slow/+", 1, sc.slow)
+	err := t.addSubscriber(ctx, tgt, "slow/+", 1, n)
 	if err == nil {
-		s := &slow{grain: sc.grain}
+		s := &slow{rate: rate, grain: sc.grain}
 		t.pubs = []publisher{s}
 		t.subs[0].sources = t.sources()
-		err = s.connect(ctx, tgt.mqtt, sc.slow)
+		err = s.connect(ctx, tgt.mqtt, n)
 	}
 	if err != nil {
 		t.close()
@@ -33,6 +44,7 @@ func slowPublishers(ctx context.Context, tgt target, sc scale) (figures, error) 
 type slow struct {
 	descriptors
 	pubs  []slowPublisher
+	rate  int           // messages a second of each
 	grain time.Duration // of the pace
 	buf   [1024]byte
 	count int64
@@ -65,7 +77,7 @@ func (s *slow) sent() int64 { return s.count }
 func (s *slow) run(until time.Time) error {
 	s.begin()
 	defer s.done()
-	tick := newPace(time.Now(), len(s.pubs), slowRate, s.grain)
+	tick := newPace(time.Now(), len(s.pubs), s.rate, s.grain)
 	for i := 0; tick.wait(until); i = (i + 1) % len(s.pubs) {
 		if err := s.send(uint32(i)); err != nil {
 			return fmt.Errorf("slow publisher %d: %w", i, err)

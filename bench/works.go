@@ -20,6 +20,7 @@ var works = []work{
 	{"qos1-pairs", "QoS 1, 4 pairs, window 16", false, pairs(1)},
 	{"qos2-pairs", "QoS 2, 4 pairs, window 16", false, pairs(2)},
 	{"slow-publishers", "QoS 1, 100 publishers of 50 msg/s to 1 subscriber", false, slowPublishers},
+	{"lone", "QoS 1, 1 publisher of 20 msg/s to 1 subscriber", false, lonePublisher},
 	{"idle-memory", "memory of 2,000 idle MQTT connections", false, idleMemory},
 	{"sn-20", "MQTT-SN QoS 1, 20 clients in closed loop to 1 MQTT subscriber", true, snClosedLoop},
 	{"sn-asleep", "memory of 100,000 sleeping MQTT-SN devices with a subscription each", true, snAsleep},
