@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"midge/internal/quiet"
 )
 
 // errand is what another goroutine wants of a loop.
@@ -65,13 +67,13 @@ func (l *loop) post(s *sock, what errand) {
 func (l *loop) ring() {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
-	unix.Write(l.bell, one[:])
+	quiet.Write(l.bell, one[:])
 }
 
 // answer does what was posted. The bell is silenced first: what is posted from now on rings it again.
 func (l *loop) answer(now time.Time) {
 	var count [8]byte
-	unix.Read(l.bell, count[:])
+	quiet.Read(l.bell, count[:])
 	l.mu.Lock()
 	posted := l.posted
 	l.posted = nil
