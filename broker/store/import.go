@@ -68,6 +68,7 @@ func seekable(r io.Reader) (again io.ReadSeeker, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	os.Remove(f.Name()) // so that nothing is left when the program is killed, where the system lets an open file go
 	done = func() { f.Close(); os.Remove(f.Name()) }
 	if _, err = io.Copy(f, r); err == nil {
 		_, err = f.Seek(0, io.SeekStart)

@@ -234,6 +234,25 @@ func TestBackgroundThatCannotStart(t *testing.T) {
 }
 
 // kill signals a process that is not our child.
+// TestInterrupt: a command that has nothing to put in order ends at once, even while it waits for its input.
+func TestInterrupt(t *testing.T) {
+	cmd := exec.Command(midgePath(t), "store", "import", "--dir", filepath.Join(t.TempDir(), "data"))
+	lines, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines.Write(make([]byte, 1<<20)) // more than a pipe holds: it reads
+	cmd.Process.Signal(os.Interrupt)
+	var exit *exec.ExitError
+	if err := waitOrKill(cmd); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		t.Errorf("an interrupt ends it: %v", err)
+	}
+}
+
 func kill(pid int, s syscall.Signal) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {

@@ -39,15 +39,13 @@ type clientCmd struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if len(os.Args) > 1 {
 		args := os.Args[2:]
 		switch os.Args[1] { // these have a grammar of their own
 		case "pub":
-			os.Exit(client.Pub(ctx, args, os.Stdin, os.Stdout, os.Stderr))
+			os.Exit(client.Pub(untilSignal(), args, os.Stdin, os.Stdout, os.Stderr))
 		case "sub":
-			os.Exit(client.Sub(ctx, args, os.Stdin, os.Stdout, os.Stderr))
+			os.Exit(client.Sub(untilSignal(), args, os.Stdin, os.Stdout, os.Stderr))
 		case "passwd":
 			os.Exit(passwd.Run(args, os.Stdin, os.Stdout, os.Stderr))
 		case "trace":
@@ -57,9 +55,15 @@ func main() {
 	keepPrivate()
 	k := kong.Parse(&cli{}, kong.Name("midge"), kong.UsageOnError(),
 		kong.Description("MQTT broker, MQTT-SN gateway and bridge for the edge."),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Vars{"version": node.Version})
+		kong.BindToProvider(untilSignal), kong.Vars{"version": node.Version})
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "midge:", err)
 		os.Exit(1)
 	}
+}
+
+// untilSignal is for commands that have something to put in order when they are told to stop. The others end where they are.
+func untilSignal() context.Context {
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	return ctx
 }

@@ -124,7 +124,7 @@ func TestPromptOnATerminal(t *testing.T) {
 	}
 }
 
-// TestInterruptRestoresTheTerminal runs the command in a process of its own, which has a handler for signals as midge has.
+// TestInterruptRestoresTheTerminal runs the command in a process of its own, which the signal ends.
 func TestInterruptRestoresTheTerminal(t *testing.T) {
 	if file := os.Getenv("PASSWD_FILE"); file != "" {
 		os.Exit(Run([]string{"-c", file, "bob"}, os.Stdin, os.Stdout, os.Stderr))
