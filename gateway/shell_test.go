@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -122,6 +123,37 @@ func TestNoAdvertiseWhereNobodyHears(t *testing.T) {
 			t.Errorf("a link that reaches nobody by broadcast carries no ADVERTISE: %d frames", n)
 		}
 		s.stop()
+	})
+}
+
+// flood is a link whose first reads are all full, of frames that are no message.
+type flood struct {
+	transports.Link
+	full  int
+	asked []int // for how many frames each read asked
+}
+
+func (f *flood) ReadFrames(frames []transports.Frame) (n int, err error) {
+	f.asked = append(f.asked, len(frames))
+	if f.full--; f.full < 0 {
+		return f.Link.ReadFrames(frames)
+	}
+	for i := range frames {
+		frames[i].Data = frames[i].Data[:1]
+	}
+	return len(frames), nil
+}
+
+func TestBuffersComeWithTheFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := linktest.NewNet(1)
+		link := &flood{Link: net.Gateway(), full: 6}
+		s := serveOver(t, Config{}, LinkConfig{}, net, link)
+		synctest.Wait()
+		s.stop()
+		if want := []int{8, 16, 32, 64, 128, 128, 128}; !slices.Equal(link.asked, want) {
+			t.Errorf("a link begins with few buffers, and as long as they fill up there are twice as many, up to a bound: got %v, want %v", link.asked, want)
+		}
 	})
 }
 
