@@ -10,7 +10,10 @@ import (
 )
 
 // port is a Port of the driver with what it leaves open.
-type port struct{ serial.Port }
+type port struct {
+	serial.Port
+	release func() // the claim
+}
 
 // openPort opens a device at 8N1. The error is one sentence.
 func openPort(device string, baud int) (*line, error) {
@@ -18,15 +21,27 @@ func openPort(device string, baud int) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
+	release, err := claim(device)
+	if err != nil {
+		return nil, inUse(device, err)
+	}
 	p, err := serial.Open(device, &serial.Mode{BaudRate: baud, DataBits: 8, Parity: serial.NoParity, StopBits: serial.OneStopBit})
 	if err != nil {
+		release()
 		return nil, openError(device, baud, err)
 	}
+	claimed := port{p, release}
 	if err := usable(p); err != nil {
-		p.Close()
+		claimed.Close()
 		return nil, fmt.Errorf("serial device %s: %w", device, err)
 	}
-	return &line{stream: port{p}, timed: true, locked: setNonblock(p), timeout: -1}, nil
+	return &line{stream: claimed, timed: true, locked: setNonblock(p), timeout: -1}, nil
+}
+
+// Close closes the port and lets others have the device.
+func (p port) Close() error {
+	defer p.release()
+	return p.Port.Close()
 }
 
 // Read reads; 0 and nil mean that nothing came. The driver waits by select(2), which knows descriptors below
@@ -57,13 +72,17 @@ func openError(device string, baud int, err error) error {
 	case errors.Is(err, fs.ErrPermission) || code == serial.PermissionDenied:
 		return &openFailure{fmt.Sprintf("serial device %s may not be opened by this user (on most systems the group dialout may)", device), err}
 	case code == serial.PortBusy:
-		return &openFailure{fmt.Sprintf("serial device %s is in use by another program", device), err}
+		return inUse(device, err)
 	case code == serial.InvalidSpeed:
 		return &openFailure{fmt.Sprintf("serial device %s does not take %d baud", device, baud), err}
 	case code == serial.InvalidSerialPort:
 		return fmt.Errorf("%s is not a serial device, or does not take %d baud: %w", device, baud, err)
 	}
 	return fmt.Errorf("open serial device %s: %w", device, err)
+}
+
+func inUse(device string, err error) error {
+	return &openFailure{fmt.Sprintf("serial device %s is in use by another program", device), err}
 }
 
 // openFailure is one sentence for a cause that errors.Is and errors.As still find.

@@ -39,11 +39,25 @@ func usable(p serial.Port) error {
 	return nil
 }
 
+// claim keeps other programs that ask, a second gateway among them, off a device until release: TIOCEXCL, which the driver sets, does not keep root out, and
+// of two readers of a line each would get a part. A device that cannot be opened is left to the driver, which says why.
+func claim(device string) (release func(), err error) {
+	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return func() {}, nil
+	}
+	if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == unix.EWOULDBLOCK {
+		unix.Close(fd)
+		return nil, unix.EBUSY
+	}
+	return func() { unix.Close(fd) }, nil
+}
+
 // parking keeps low descriptors for a device that is away, which would otherwise find them
 // taken by connections when it comes back.
 type parking struct{ fds []int }
 
-// parked is more than a port takes, which is itself and the two ends of the driver's pipe: in the moment of opening others
+// parked is more than a port takes, which is itself, the claim and the two ends of the driver's pipe: in the moment of opening others
 // may take some of them.
 const parked = 8
 

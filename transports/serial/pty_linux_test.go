@@ -152,6 +152,30 @@ func TestLineCanBeOpenedAgain(t *testing.T) {
 	}
 }
 
+// TestOneGatewayToALine: a second opener, root too, is told that the device is in use, and does not take a part of what comes; it has the line once the first is closed.
+func TestOneGatewayToALine(t *testing.T) {
+	device, path, err := OnPty(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	first := openLine(t, Config{Device: path, Baud: fast})
+	want := "serial device " + path + " is in use by another program"
+	if l, err := Open(Config{Device: path, Baud: 9600}); err == nil || err.Error() != want {
+		if err == nil {
+			l.Close()
+		}
+		t.Errorf("a device that a gateway has is refused to another: %v, not %q", err, want)
+	}
+	received := reader(first)
+	device.WriteFrames([]transports.Frame{{Data: linktest.Message(20, 1)}})
+	wantOn(t, received, "the first hears its device as before", linktest.Message(20, 1))
+	first.Close()
+	for range received {
+	}
+	openLine(t, Config{Device: path, Baud: fast})
+}
+
 // TestCloseOfAStuckLine: nobody reads the other end and the kernel's buffers are full.
 func TestCloseOfAStuckLine(t *testing.T) {
 	pty, err := OpenPty()
