@@ -84,12 +84,29 @@ func newSite(t *testing.T, upstream int, framing, device string) *site {
 // pty makes a virtual serial line: the path that midge opens and the device's end as a link.
 func pty(t *testing.T, framing string) (path string, end transports.Link) {
 	t.Helper()
-	link, path, err := serial.OnPty(serial.Config{Framing: framing})
+	link, pts, err := serial.OnPty(serial.Config{Framing: framing})
 	if err != nil {
 		peertest.Cannot(t, "no virtual serial line: %v", err)
 	}
-	t.Cleanup(func() { link.Close() })
-	return path, link
+	path = filepath.Join(t.TempDir(), "tty")
+	if err := os.Symlink(pts, path); err != nil {
+		t.Fatal(err)
+	}
+	end = ttyLink{link, path}
+	t.Cleanup(func() { end.Close() })
+	return path, end
+}
+
+// ttyLink is a line whose path goes when it is closed: the system gives the number of the pseudo-terminal to the next that is made, by another test perhaps,
+// and a midge that waits for its device to come back would take that.
+type ttyLink struct {
+	transports.Link
+	path string
+}
+
+func (l ttyLink) Close() error {
+	os.Remove(l.path)
+	return l.Link.Close()
 }
 
 func (s *site) udp() transports.Link {
