@@ -47,6 +47,8 @@
 // tries to open the same path again after 0.5 s, 1 s, 2 s, 4 s and then every 5 s. A path such as /dev/serial/by-id/… finds the adapter
 // again whatever number it gets, and so does "auto:usb VID:PID SERIAL", which looks for it among the USB adapters each time.
 //
+// An open device is locked as by flock(2): a second gateway, root's too, is told that it is in use, where both would get a part of each exchange.
+//
 // # What it does not do
 //
 // No hardware flow control (the driver turns it off), no parity: 8N1, which is what every known client uses.
