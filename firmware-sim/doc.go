@@ -7,9 +7,8 @@
 //	go run ./firmware-sim -pty -framing xbee -devices 8
 //
 // The last two make a virtual serial port and print the path that the gateway is to open: with framing slip the fleet plays an Aquila bridge and its
-// nodes, with radiohead numbered nodes, with xbee a radio whose network has an address for each device. A -link of xbee is a real radio, through which all devices speak to
-// the gateway's. While the fleet runs, a line of progress
-// is shown: in place on a terminal, every five seconds elsewhere. At the end, or after Ctrl-C, a report tells what was sent, acknowledged,
+// nodes, with radiohead numbered nodes, with loralink a modem and its nodes, with xbee a radio whose network has an address for each device. A -link of xbee is a real
+// radio, through which all devices speak to the gateway's. While the fleet runs, a line of progress is shown: in place on a terminal, every five seconds elsewhere. At the end, or after Ctrl-C, a report tells what was sent, acknowledged,
 // sent again, received and lost. The exit status is 0 when nothing at QoS 1 or 2 was lost and everything was answered, 1 when something was not, 2 for
 // a mistake in the flags.
 //

@@ -23,7 +23,7 @@ func flagsFor(o *options) *flag.FlagSet {
 	f.SetOutput(io.Discard) // a mistake gets one sentence, not a page
 	f.Usage = func() {}
 	c := &o.fleet
-	f.StringVar(&c.Link, "link", "", "`URL` of the gateway: udp://HOST:PORT, serial:///dev/ttyX?baud=115200&framing=raw|hdlc|slip|radiohead or xbee:///dev/ttyX?baud=9600&ap=2&to=ADDRESS (default udp://127.0.0.1:1883)")
+	f.StringVar(&c.Link, "link", "", "`URL` of the gateway: udp://HOST:PORT, serial:///dev/ttyX?baud=115200&framing=raw|hdlc|slip|radiohead|loralink or xbee:///dev/ttyX?baud=9600&ap=2&to=ADDRESS (default udp://127.0.0.1:1883)")
 	f.BoolVar(&o.pty, "pty", false, "make a virtual serial port and print the path that the gateway is to open")
 	f.StringVar(&o.framing, "framing", "raw", "of the virtual port: "+strings.Join(fleet.Framings(), ", "))
 	f.IntVar(&c.Devices, "devices", 10, "how many")

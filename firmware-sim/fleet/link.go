@@ -62,6 +62,8 @@ func Nodes(framing string) func(device int) transports.Addr {
 		return func(d int) transports.Addr { return transports.MakeAddr([]byte{byte(d + 1), byte((d + 1) >> 8)}) }
 	case "radiohead":
 		return func(d int) transports.Addr { return transports.MakeAddr([]byte{byte(2 + d%radioHeadMost)}) }
+	case "loralink":
+		return func(d int) transports.Addr { return transports.MakeAddr([]byte{byte(1 + d%loraLinkMost)}) }
 	case xbeeFraming:
 		return modem.Addr
 	}
@@ -70,6 +72,7 @@ func Nodes(framing string) func(device int) transports.Addr {
 
 const (
 	radioHeadMost = 253    // nodes, 2 to 254; the gateway is 1
+	loraLinkMost  = 253    // nodes, 1 to 253; the gateway's modem is 254
 	xbeeFraming   = "xbee" // of a virtual port: a simulated radio
 )
 

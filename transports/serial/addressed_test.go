@@ -25,6 +25,8 @@ func TestAddressedTraces(t *testing.T) {
 		"slip-far":     {Framing: "slip", Far: true},
 		"radiohead":    {Framing: "radiohead", Baud: 9600},
 		"radiohead-no": {Framing: "radiohead", NoAcks: true},
+		"loralink":     {Framing: "loralink"},
+		"loralink-far": {Framing: "loralink", Far: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			linktest.PlayFile(t, "testdata/"+name+".trace", *update, func() (linktest.Machine, *transports.Counters) { return machine(t, c) })
@@ -86,7 +88,8 @@ func TestRadioHeadSurvivesLoss(t *testing.T) {
 
 // FuzzAddressed: no octets make a machine fail, what it delivers has a length that a message can have, and how they are cut into reads does not matter.
 func FuzzAddressed(f *testing.F) {
-	configs := []Config{{Framing: "slip"}, {Framing: "slip", Far: true}, {Framing: "radiohead"}, {Framing: "radiohead", Far: true}}
+	configs := []Config{{Framing: "slip"}, {Framing: "slip", Far: true}, {Framing: "radiohead"}, {Framing: "radiohead", Far: true},
+		{Framing: "loralink"}, {Framing: "loralink", Far: true}}
 	for _, c := range configs {
 		far := c
 		far.Far = !c.Far
@@ -99,6 +102,7 @@ func FuzzAddressed(f *testing.F) {
 	}
 	f.Add(appendSlip(nil, []byte{0, 0, 2, slipAck}), []byte{0})
 	f.Add(appendRadioHead(nil, []byte{1, 9, 3, rhFlagAck, rhAck}), []byte{0})
+	f.Add(appendLoRaLink(nil, []byte{loraModemAddr, 0, 0, 0, 0, loraNoChannel}, nil), []byte{0})
 	f.Fuzz(func(t *testing.T, octets, cuts []byte) {
 		for _, c := range configs {
 			whole, pieces := arrivals(t, c, octets, nil), arrivals(t, c, octets, cuts)

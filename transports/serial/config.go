@@ -25,13 +25,13 @@ type Config struct {
 	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, or "auto:usb VID:PID SERIAL", which survive replugging
 	Baud          int           // bits per second; 0 is 115,200, with FromStream and OnPty no pace at all
 	Framing       string        // one of Framings; "" is "raw"
-	MTU           int           // longest message in octets; 0 is 1,024 for raw and hdlc, 100 for slip, 60 for radiohead
+	MTU           int           // longest message in octets; 0 is 1,024 for raw and hdlc, 100 for slip, 60 for radiohead, 57 for loralink
 	Gap           time.Duration // silence that ends a damaged raw message; 0 is 50 ms or five octets on the line, whichever is longer
 	WaitForDevice bool          // Open succeeds without the device and the link waits for it
 
 	Node   uint8 // radiohead: the gateway's own address, 1 to 254; 0 is 1
 	NoAcks bool  // radiohead: nodes are RHDatagram, which acknowledges nothing
-	Far    bool  // slip, radiohead: play the far end, the bridge or the nodes, instead of the gateway's
+	Far    bool  // slip, radiohead, loralink: play the far end, the bridge, the nodes or the modem, instead of the gateway's
 
 	// Protocol is spoken on the line instead of a framing, if New is not nil.
 	Protocol Protocol

@@ -112,7 +112,7 @@ func TestCRC(t *testing.T) {
 
 func TestUnknownFraming(t *testing.T) {
 	_, err := FramingByName("cobs")
-	if want := `unknown serial framing "cobs"; known are raw, hdlc, slip, radiohead`; err == nil || err.Error() != want {
+	if want := `unknown serial framing "cobs"; known are raw, hdlc, slip, radiohead, loralink`; err == nil || err.Error() != want {
 		t.Errorf("an unknown framing is one sentence that names the known ones: got %v, want %q", err, want)
 	}
 	if _, err := FramingByName(""); err != nil {

@@ -1,11 +1,11 @@
 // Package serial carries MQTT-SN over a serial line: a UART of the board, a USB adapter, a radio that behaves like a
 // cable, a radio that knows nodes. A line with framing raw or hdlc is one peer, whose Addr is the zero Addr; many devices share it through
-// a forwarder (MQTT-SN 1.2 §5.5). With slip and radiohead an Addr is a node.
+// a forwarder (MQTT-SN 1.2 §5.5). With slip, radiohead and loralink an Addr is a node.
 //
 // # Nouns
 //
 // A [Framing] is how messages stand in the stream of octets: «raw» or «hdlc». Its [Decoder] is a machine. What is spoken on a line is a
-// [Machine]: a framing, a protocol with nodes and answers («slip», «radiohead»), or one of another package ([Config].Protocol). A [Link] is the shell
+// [Machine]: a framing, a protocol with nodes and answers («slip», «radiohead», «loralink»), or one of another package ([Config].Protocol). A [Link] is the shell
 // of a machine: [Open] opens a device through go.bug.st/serial, [FromStream] takes any stream, [OnPty] is the device's end
 // of a pseudo-terminal whose other end, a path, is there to be opened as a serial port.
 //
@@ -24,6 +24,11 @@
 //
 // radiohead is RH_Serial with RHReliableDatagram: packets between numbered nodes, acknowledged and repeated up to three times, no node waiting for another. What
 // is heard again because an acknowledgement was lost is delivered once. With NoAcks it is RHDatagram. See radiohead.go.
+//
+// loralink is the line of the modems that Paho's MQTT-SN gateway has for LoRa (ty4tw/MQTT-SN-LoRa). One packet is with the modem at a time: the next goes when it has answered, or
+// after 10 s. What found the channel busy is given to it again, up to four times. Its RSSI reaches a frame; its SNR does not, being no link quality on any scale that others have. A modem
+// sends far slower than its port takes: for its usual spreading factor 9 the link should have a bit rate of 1,760, some 30 octets overhead and, as the modem keeps it in Japan, a duty
+// cycle of 10 %. See loralink.go.
 //
 // Adding one is one file: a type that implements Framing, or a Machine for each end, and a line in the lists of framing.go. [Config].Far plays the far end:
 // the bridge or the nodes, for simulators and tests.

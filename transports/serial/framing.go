@@ -52,6 +52,7 @@ var framings = []struct {
 var protocols = []addressed{
 	{"slip", newSlip, newSlipBridge, slipReasons, slipMTU, slipMTUMost},
 	{"radiohead", newRadioHead, newRadioHead, rhReasons, rhMTU, rhMTU},
+	{"loralink", newLoRaLink, newLoRaModem, loraReasons, loraMTU, loraMTUMost},
 }
 
 // addressed is a framing with its own Machine at each end.

@@ -21,7 +21,7 @@ func TestConforms(t *testing.T) {
 	for _, framing := range Framings() {
 		t.Run(framing, func(t *testing.T) {
 			linktest.Conformance(t, func(t *testing.T) (transports.Link, func() transports.Link) {
-				mtu := map[string]int{"raw": 2000, "hdlc": 2000, "slip": slipMTUMost}[framing]
+				mtu := map[string]int{"raw": 2000, "hdlc": 2000, "slip": slipMTUMost, "loralink": loraMTUMost}[framing]
 				device, path, err := OnPty(Config{Framing: framing, MTU: mtu, Far: true})
 				if err != nil {
 					t.Fatal(err)

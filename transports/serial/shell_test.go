@@ -348,7 +348,7 @@ func TestConfigIsRefusedWithASentence(t *testing.T) {
 	}{
 		{Config{}, `serial link without a device, e.g. "/dev/ttyUSB0"`},
 		{Config{Device: "/dev/ttyMissing"}, "serial device /dev/ttyMissing does not exist"},
-		{Config{Device: "/dev/ttyX", Framing: "Raw"}, `unknown serial framing "Raw"; known are raw, hdlc, slip, radiohead`},
+		{Config{Device: "/dev/ttyX", Framing: "Raw"}, `unknown serial framing "Raw"; known are raw, hdlc, slip, radiohead, loralink`},
 		{Config{Device: "/dev/ttyX", Baud: -9600}, "baud rate of serial device /dev/ttyX is -9600, must be 50 to 20000000"},
 		{Config{Device: "/dev/ttyX", MTU: 70000}, "MTU of serial device /dev/ttyX is 70000, must be 2 to 65535"},
 		{Config{Device: "/dev/ttyX", Gap: -1}, "gap of serial device /dev/ttyX is -1ns, must not be negative"},

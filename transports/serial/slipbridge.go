@@ -59,10 +59,11 @@ func (m *slipBridge) Send(_ time.Time, f *transports.Frame) (drop string) {
 	return ""
 }
 
-// The link quality that the nodes of a played bridge have.
+// How well the nodes of a played bridge or modem are heard.
 const (
 	farLQI  = 200
-	farRSSI = -60
+	farRSSI = -60 // dBm
+	farSNR  = 9   // dB
 )
 
 func (m *slipBridge) Output(_ time.Time, dst []byte) ([]byte, int, bool) {

@@ -20,7 +20,7 @@ func (v checker) airtime(at string, l Link) {
 }
 
 // serialOverhead is about what a framing adds to each message, in octets.
-var serialOverhead = map[string]int{"hdlc": 4, "slip": 10, "radiohead": 10}
+var serialOverhead = map[string]int{"hdlc": 4, "slip": 10, "radiohead": 10, "loralink": 6}
 
 // Rate is how fast the link may be sent to: octets a second of what it carries, and how many octets it adds to each message. 0 = without limit. Of a radio
 // behind a serial port the slower of the two counts.

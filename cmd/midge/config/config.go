@@ -174,7 +174,7 @@ var (
 	TLSVersions    = []string{"1.2", "1.3"}
 	LinkTypes      = []string{"udp", "dtls", "serial", "xbee"}
 	Networks       = []string{"auto", "zigbee", "802.15.4"}
-	Framings       = []string{"raw", "hdlc", "slip", "radiohead"}
+	Framings       = []string{"raw", "hdlc", "slip", "radiohead", "loralink"}
 	Directions     = []string{"out", "in", "both"}
 	DamagePolicies = []string{"salvage", "refuse"}
 	RebindPolicies = []string{"open", "same-identity", "never"}

@@ -130,7 +130,7 @@ func (v checker) xbee(at string, l Link) {
 }
 
 // mtuMost is the longest message that a framing can carry, in octets.
-var mtuMost = map[string]int{"raw": 65535, "hdlc": 65535, "slip": 246, "radiohead": 60}
+var mtuMost = map[string]int{"raw": 65535, "hdlc": 65535, "slip": 246, "radiohead": 60, "loralink": 244}
 
 // foreign refuses keys of another link type: they would have no effect. Only a file tells what was written.
 func (v checker) foreign(at, owner, is string, keys ...string) {

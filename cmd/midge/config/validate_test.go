@@ -142,6 +142,9 @@ func TestValidation(t *testing.T) {
 			`config.toml:5: [link] node_address and node_acks are for framing = "radiohead"; this one has framing = "slip"`}},
 		{"longer than RadioHead carries", serial + "device = \"d\"\nframing = \"radiohead\"\nmtu = 100\nnode_address = 255", []string{
 			`config.toml:6: [link] mtu = 100 is out of range; it goes from 32 to 60`, `config.toml:7: [link] node_address = 255 is out of range; it goes from 1 to 254`}},
+		{"longer than a LoRaLink modem carries", serial + "device = \"d\"\nframing = \"loralink\"\nmtu = 245\nnode_acks = false", []string{
+			`config.toml:5: [link] node_address and node_acks are for framing = "radiohead"; this one has framing = "loralink"`,
+			`config.toml:6: [link] mtu = 245 is out of range; it goes from 32 to 244`}},
 		{"unknown framing", serial + "device = \"d\"\nframing = \"hldc\"", []string{
 			`config.toml:5: [link] framing = "hldc" is unknown; did you mean "hdlc"?`}},
 		{"serial ranges", serial + "device = \"d\"\nbaud = 7\nmtu = 3\nretry_interval = \"1ms\"\nretry_count = -1", []string{
