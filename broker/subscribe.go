@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"midge/broker/mqtt"
@@ -107,5 +109,21 @@ func (s *Session) Subscriptions() map[string]Subscription {
 	for f, sub := range s.st.subs.All() {
 		subs[f] = *sub
 	}
+	return subs
+}
+
+// Subscriptions returns those of the session of that client id by filter, whether or not somebody has it; none if there is no session.
+func (b *Broker) Subscriptions(clientID string) []Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := b.sessions[clientID]
+	if st == nil {
+		return nil
+	}
+	subs := make([]Subscription, 0, st.subs.Len())
+	for _, sub := range st.subs.All() {
+		subs = append(subs, *sub)
+	}
+	slices.SortFunc(subs, func(a, b Subscription) int { return strings.Compare(a.Filter, b.Filter) })
 	return subs
 }

@@ -13,8 +13,8 @@ import (
 // What commands say to a running midge: a word, and for some a value in JSON.
 const (
 	reloadRequest = "reload"
-	statusRequest = "status"
-	traceRequest  = "trace" // with a tracing
+	statusRequest = "status" // without a value, or with client ids
+	traceRequest  = "trace"  // with a tracing
 )
 
 // requests answers them.
@@ -29,7 +29,7 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 	case reloadRequest:
 		a.Text, err = r.reloader.reload()
 	case statusRequest:
-		a.Text, err = readable(r.node.Report())
+		a.Text, err = r.status(value)
 	case traceRequest:
 		var t tracing
 		if err = json.Unmarshal([]byte(value), &t); err == nil {
@@ -39,6 +39,22 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 		err = fmt.Errorf("this midge does not know the request %q", word)
 	}
 	return a, err
+}
+
+// status is the whole report, or that of some devices.
+func (r requests) status(value string) (string, error) {
+	if value == "" {
+		return readable(r.node.Report())
+	}
+	var clients []string
+	if err := json.Unmarshal([]byte(value), &clients); err != nil {
+		return "", err
+	}
+	devices, err := r.node.Details(clients)
+	if err != nil {
+		return "", err
+	}
+	return readable(devices)
 }
 
 // readable is JSON for people, with nothing escaped for the sake of HTML: addresses behind forwarders have a «>».

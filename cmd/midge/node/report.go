@@ -1,8 +1,12 @@
 package node
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
+	"midge/broker/mqtt"
 	"midge/gateway"
 )
 
@@ -60,6 +64,28 @@ type DeviceReport struct {
 	Dropped       map[string]uint64 `json:"dropped,omitempty"`
 }
 
+// DetailReport is one MQTT-SN client with what only midge status of that client prints.
+type DetailReport struct {
+	DeviceReport
+	CleanSession  bool                 `json:"clean_session"`
+	WillTopic     string               `json:"will_topic,omitempty"`
+	Subscriptions []SubscriptionReport `json:"subscriptions"`
+	Topics        []TopicReport        `json:"topics"`
+}
+
+// SubscriptionReport is one subscription of a device.
+type SubscriptionReport struct {
+	Filter string   `json:"filter"`
+	QoS    mqtt.QoS `json:"qos"`
+}
+
+// TopicReport is one topic id that a device was given. Known: it has been told of it, or has used it, since its last CONNECT.
+type TopicReport struct {
+	ID    uint16 `json:"id"`
+	Name  string `json:"name"`
+	Known bool   `json:"known"`
+}
+
 // Report asks every part.
 func (n *Node) Report() Report {
 	r := Report{Version: Version, Links: []LinkReport{}, Bridges: []BridgeReport{}, Devices: []DeviceReport{}}
@@ -84,6 +110,35 @@ func deviceReport(d gateway.Device) DeviceReport {
 		r.LastSeen = &d.LastSeen
 	}
 	return r
+}
+
+// Details reports the devices whose client ids are these or match them, with * and ?. It is an error if there are none.
+func (n *Node) Details(clients []string) ([]DetailReport, error) {
+	list := []DetailReport{}
+	for _, d := range n.Gateway.Details(clients) {
+		r := DetailReport{DeviceReport: deviceReport(d.Device), CleanSession: d.CleanSession, WillTopic: d.WillTopic,
+			Subscriptions: []SubscriptionReport{}, Topics: []TopicReport{}}
+		for _, s := range d.Subscriptions {
+			r.Subscriptions = append(r.Subscriptions, SubscriptionReport{s.Filter, s.QoS})
+		}
+		for _, t := range d.Topics {
+			r.Topics = append(r.Topics, TopicReport(t))
+		}
+		list = append(list, r)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("no MQTT-SN device has the client id %s", quoted(clients))
+	}
+	return list, nil
+}
+
+// quoted lists client ids for people.
+func quoted(ids []string) string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = strconv.Quote(id)
+	}
+	return strings.Join(list, " or ")
 }
 
 // happened leaves zeros out.

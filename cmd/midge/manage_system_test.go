@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"midge/internal/peertest"
+	"midge/mqttsn"
+	"midge/mqttsn/client"
+	"midge/transports/udp"
+)
+
+// newField is a midge with a link of type udp, and what makes devices on it.
+func newField(t *testing.T) (*estate, func(id string) *device) {
+	t.Helper()
+	over := peertest.FreePort(t)
+	e := newEstate(t, "")
+	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n", over))
+	e.run()
+	return e, func(id string) *device {
+		link, err := udp.Dial(fmt.Sprint("127.0.0.1:", over))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDevice(t, link, client.Config{ClientID: id, KeepAlive: time.Minute})
+		d.connect()
+		return d
+	}
+}
+
+// TestStatusOfADevice asks a running midge for one device in full.
+func TestStatusOfADevice(t *testing.T) {
+	e, device := newField(t)
+	device("pump")
+	valve := device("valve")
+	valve.subscribe("cmd/#", mqttsn.AtLeastOnce)
+	valve.publish("up/valve", "42", mqttsn.AtLeastOnce)
+	await[client.Published](valve, "it is acknowledged")
+	out, errs, status := midge(t, e.dir, "status", "v*")
+	for _, want := range []string{`"id": "valve"`, `"messages_in": 1`, `"filter": "cmd/#",` + "\n        \"qos\": 1", `"id": 1025,` + "\n        \"name\": \"up/valve\",\n        \"known\": true"} {
+		if !strings.Contains(out, want) || strings.Contains(out, "pump") || errs != "" || status != 0 {
+			t.Errorf("midge status of a device has %s, and no other device: %s%s", want, out, errs)
+		}
+	}
+	if out, errs, status := midge(t, e.dir, "status", "door"); out != "" || errs != "midge: no MQTT-SN device has the client id \"door\"\n" || status != 1 {
+		t.Errorf("who is not there is one sentence: %q %q, status %d", out, errs, status)
+	}
+}
