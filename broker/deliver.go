@@ -339,4 +339,11 @@ func (b *Broker) Waiting(clientID string) int {
 	return 0
 }
 
+// Has reports whether there is a session of that client id, whether or not somebody has it.
+func (b *Broker) Has(clientID string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sessions[clientID] != nil
+}
+
 func (st *state) waiting() int { return st.queue.len() + st.dur.stored() + st.window.live }

@@ -41,24 +41,59 @@ func (g *Gateway) review(l *link, stays func(*client) bool) (gone int) {
 			gone++
 		}
 	}
-	if l.away {
-		l.frames() // nobody can be told
-		return gone
-	}
-	select {
-	case l.ready.signal <- struct{}{}: // tend writes what is to be sent
-	default:
-	}
+	l.flush()
 	return gone
 }
 
-// sendAway ends a client that may not stay. Its will is published, as a broker that closes a connection does.
+// flush sees to it that what is to be sent is.
+func (l *link) flush() {
+	if l.away {
+		l.frames() // nobody can be told
+		return
+	}
+	select {
+	case l.ready.signal <- struct{}{}: // tend writes it
+	default:
+	}
+}
+
+// sendAway ends a client that may not stay.
 func (l *link) sendAway(c *client) {
 	l.log.Info("client may not stay", "client", c.id)
 	l.dropOf(c, NotAllowed)
-	to := c.peer
+	l.end(c)
+}
+
+// end ends a client for a reason of ours. Its will is published, as a broker that closes a connection does. One that sleeps hears of it when it wakes.
+func (l *link) end(c *client) {
+	to, listens := c.peer, !c.displaced && c.state != Asleep
 	l.quit(c, Lost)
-	if !c.displaced {
+	if listens {
 		l.send(&to, mqttsn.Disconnect{})
 	}
+}
+
+// Kick ends a client that is connected or asleep, as Review does, and reports whether it was. With forget nothing is kept of it here, connected or gone, and
+// its session ends with the connection.
+func (g *Gateway) Kick(clientID string, forget bool) (ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.sp.clients[clientID]
+	if c == nil || c.prompt != nil && !c.connected() {
+		return false
+	}
+	if forget {
+		c.clean = true
+	}
+	if ok = c.connected(); ok {
+		l := c.link.Load()
+		l.enter(time.Now())
+		l.log.Info("client kicked", "client", c.id)
+		l.end(c)
+		l.flush()
+	}
+	if forget {
+		g.sp.forget(c)
+	}
+	return ok
 }

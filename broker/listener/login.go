@@ -143,6 +143,18 @@ func (s *Server) Review() (gone int) {
 	return gone
 }
 
+// Kick disconnects the client of that id, and reports whether there was one.
+func (s *Server) Kick(clientID string) (ok bool) {
+	for _, c := range s.all() {
+		if session, _ := c.standing(); session != nil && session.ClientID() == clientID {
+			s.log.Info("client kicked", "client", clientID, "peer", c.peer)
+			c.disconnect(mqtt.AdministrativeAction)
+			ok = true
+		}
+	}
+	return ok
+}
+
 // trusted reports whether the client's certificate would do under the policy that its listener has by now.
 func (c *conn) trusted() bool {
 	if c.listener == nil {

@@ -48,3 +48,29 @@ func TestStatusOfADevice(t *testing.T) {
 		t.Errorf("who is not there is one sentence: %q %q, status %d", out, errs, status)
 	}
 }
+
+// TestKickCommand disconnects clients of both kinds and ends sessions.
+func TestKickCommand(t *testing.T) {
+	e, device := newField(t)
+	kick := func(want string, args ...string) {
+		t.Helper()
+		out, errs, status := midge(t, e.dir, append([]string{"kick"}, args...)...)
+		if failed := strings.HasPrefix(want, "midge: "); out+errs != want+"\n" || failed != (status == 1) {
+			t.Errorf("midge kick %s says %q, status %d, not %q", strings.Join(args, " "), out+errs, status, want)
+		}
+	}
+	kick("midge: \"door\" is not connected", "door")
+	kick("midge: \"door\" is not connected, and has no session", "door", "--forget")
+	valve := device("valve")
+	valve.subscribe("cmd/#", mqttsn.AtLeastOnce)
+	here := start(t, midgePath(t), "sub", "-p", fmt.Sprint(e.port), "-V", "mqttv5", "-i", "reader", "-c", "-x", "100", "-q", "1", "-t", "a")
+	e.waitFor("the subscriber is there", "msg=\"client connected\" client=reader ")
+	kick("\"valve\" was disconnected\n\"reader\" was disconnected\n\"door\" is not connected", "valve", "reader", "door")
+	await[client.Lost](valve, "the device is told")
+	here.waitFor("so is the MQTT client, and why", "Administrative action")
+	here.stop()
+	device("valve")
+	kick("\"valve\" was disconnected, and its session has ended", "valve", "--forget")
+	kick("\"reader\" was not connected; its session has ended", "--forget", "reader")
+	kick("midge: \"reader\" is not connected, and has no session\n\"valve\" is not connected, and has no session", "reader", "valve", "--forget")
+}

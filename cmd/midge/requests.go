@@ -15,6 +15,7 @@ const (
 	reloadRequest = "reload"
 	statusRequest = "status" // without a value, or with client ids
 	traceRequest  = "trace"  // with a tracing
+	kickRequest   = "kick"   // with a kicking
 )
 
 // requests answers them.
@@ -34,6 +35,11 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 		var t tracing
 		if err = json.Unmarshal([]byte(value), &t); err == nil {
 			a.Stream, err = r.node.Trace(t.Link, t.Clients)
+		}
+	case kickRequest:
+		var k kicking
+		if err = json.Unmarshal([]byte(value), &k); err == nil {
+			a.Text, err = r.node.Kick(k.Clients, k.Forget)
 		}
 	default:
 		err = fmt.Errorf("this midge does not know the request %q", word)
