@@ -84,11 +84,19 @@ type LinkConfig struct {
 	// say CONNECT and nothing otherwise.
 	AllowClients   []string
 	AllowAddresses []string
+	// Whom it does not serve, whatever is allowed; written in the same way.
+	DenyClients   []string
+	DenyAddresses []string
+	// ClientAddresses bind client ids to addresses: a client that some of them name is served only at an address that one of these has.
+	ClientAddresses []ClientAddress
 
 	// Auth, if not nil, is asked about every client that connects and for whom the link itself does not vouch: it has to send AUTH (bisquitt's
 	// extension) after CONNECT. It is called in a goroutine of its own, of which there are at most 64 a link.
 	Auth func(ctx context.Context, l Login) Verdict
 }
+
+// ClientAddress is where a client is to be heard: patterns as in LinkConfig.AllowClients and AllowAddresses.
+type ClientAddress struct{ Client, Address string }
 
 func (c LinkConfig) withDefaults(mtu int) LinkConfig {
 	c.RetryInterval = cmp.Or(c.RetryInterval, 10*time.Second)

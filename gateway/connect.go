@@ -26,6 +26,8 @@ func (l *link) connect(from peer, p mqttsn.Connect) *client {
 		l.turnAway(&from, p.ClientID, NotAllowed, l.sp.refused(), "the link does not serve this client id")
 	case l.stranger(&from):
 		l.turnAway(&from, p.ClientID, NotAllowed, l.sp.refused(), "the link does not serve this address")
+	case l.elsewhere(p.ClientID, &from):
+		l.turnAway(&from, p.ClientID, NotAllowed, l.sp.refused(), "the link serves this client id at other addresses only")
 	case user == "" && l.cfg.Auth != nil:
 		l.await(from, p)
 	default:

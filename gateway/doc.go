@@ -140,7 +140,7 @@
 //
 // # Who may come in
 //
-// MQTT-SN 1.2 knows neither users nor passwords. A link may serve certain client ids and addresses only (LinkConfig.AllowClients, AllowAddresses), it may vouch
+// MQTT-SN 1.2 knows neither users nor passwords. A link may serve certain client ids and addresses only (LinkConfig.AllowClients, AllowAddresses, DenyClients, DenyAddresses), or a client id at its own address (ClientAddresses); it may vouch
 // for its devices ([transports.Identifier]: the name is then the user name), and it may want AUTH, bisquitt's extension, after CONNECT (LinkConfig.Auth; login.go).
 // Until that has been judged, in a goroutine of its own, the client id and what belongs to it are not touched. What a client may read and write is the core's to ask, by
 // Config.Access. [Gateway.SetPredefined], [Gateway.Reconfigure] and [Gateway.Review] change all of this while devices are connected.

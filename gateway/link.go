@@ -90,7 +90,7 @@ func newLink(sp *space, name string, cfg LinkConfig, mtu int, format func(transp
 
 func (l *link) configure(cfg LinkConfig) {
 	l.air.configure(cfg.Airtime)
-	l.cfg, l.allow = cfg.withDefaults(l.mtu), newAllowed(cfg.AllowClients, cfg.AllowAddresses)
+	l.cfg, l.allow = cfg.withDefaults(l.mtu), newAllowed(&cfg)
 }
 
 // enter begins an input. Those of a batch have the same time.

@@ -89,48 +89,87 @@ func (l *link) knowBy(t transports.Link) {
 	}
 }
 
-// allowed is a list of whom a link serves, made ready to be asked. The zero list allows everyone.
-type allowed struct {
-	clients   []string
-	texts     []string // patterns for addresses as people read them
-	prefixes  []netip.Prefix
-	addresses bool // addresses are asked at all
+// places are addresses, as LinkConfig lists them, made ready to be asked.
+type places struct {
+	texts    []string // patterns for addresses as people read them
+	prefixes []netip.Prefix
 }
 
-func newAllowed(clients, addresses []string) allowed {
-	a := allowed{clients: clients, addresses: len(addresses) > 0}
-	for _, s := range addresses {
+func newPlaces(list ...string) (ps places) {
+	for _, s := range list {
 		if p, err := netip.ParsePrefix(s); err == nil {
-			a.prefixes = append(a.prefixes, p.Masked())
+			ps.prefixes = append(ps.prefixes, p.Masked())
 		} else if ip, err := netip.ParseAddr(s); err == nil {
-			a.prefixes = append(a.prefixes, netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()))
+			ps.prefixes = append(ps.prefixes, netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()))
 		} else {
-			a.texts = append(a.texts, s)
+			ps.texts = append(ps.texts, s)
 		}
+	}
+	return ps
+}
+
+// has reports whether p is one of them. text is the address as the link formats it.
+func (ps *places) has(text string, p *peer) bool {
+	at, _, _ := strings.Cut(text, " ") // behind it a link may say who is there
+	if ap, err := netip.ParseAddrPort(at); err == nil {
+		ip := ap.Addr().Unmap().WithZone("")
+		for _, prefix := range ps.prefixes {
+			if prefix.Contains(ip) {
+				return true
+			}
+		}
+	}
+	return matchesAny(ps.texts, text) || p.wrapped && matchesAny(ps.texts, text+"/"+hex.EncodeToString([]byte(p.node)))
+}
+
+// allowed is whom a link serves, made ready to be asked. The zero value allows everyone.
+type allowed struct {
+	clients, denied []string // patterns; no clients: all
+	from, never     places
+	anywhere        bool // from is not asked
+	addresses       bool // addresses are asked at all, whoever is there
+	bound           []bound
+}
+
+// bound is one of LinkConfig.ClientAddresses.
+type bound struct {
+	client string // pattern
+	from   places
+}
+
+func newAllowed(cfg *LinkConfig) allowed {
+	a := allowed{clients: cfg.AllowClients, denied: cfg.DenyClients, from: newPlaces(cfg.AllowAddresses...), never: newPlaces(cfg.DenyAddresses...)}
+	a.anywhere = len(cfg.AllowAddresses) == 0
+	a.addresses = !a.anywhere || len(cfg.DenyAddresses) > 0
+	for _, b := range cfg.ClientAddresses {
+		a.bound = append(a.bound, bound{b.Client, newPlaces(b.Address)})
 	}
 	return a
 }
 
 // client reports whether a client of that id is served.
 func (a *allowed) client(id string) bool {
-	return len(a.clients) == 0 || matchesAny(a.clients, id)
+	return !matchesAny(a.denied, id) && (len(a.clients) == 0 || matchesAny(a.clients, id))
 }
 
 // address reports whether somebody at that address is served. text is the address as the link formats it.
 func (a *allowed) address(text string, p *peer) bool {
-	if !a.addresses {
-		return true
-	}
-	at, _, _ := strings.Cut(text, " ") // behind it a link may say who is there
-	if ap, err := netip.ParseAddrPort(at); err == nil {
-		ip := ap.Addr().Unmap().WithZone("")
-		for _, prefix := range a.prefixes {
-			if prefix.Contains(ip) {
-				return true
-			}
+	return !a.addresses || !a.never.has(text, p) && (a.anywhere || a.from.has(text, p))
+}
+
+// binds reports whether the client of that id is served at other addresses only.
+func (a *allowed) binds(id, text string, p *peer) (elsewhere bool) {
+	for i := range a.bound {
+		b := &a.bound[i]
+		switch {
+		case !wildcard(b.client, id):
+		case b.from.has(text, p):
+			return false
+		default:
+			elsewhere = true
 		}
 	}
-	return matchesAny(a.texts, text) || p.wrapped && matchesAny(a.texts, text+"/"+hex.EncodeToString([]byte(p.node)))
+	return elsewhere
 }
 
 func matchesAny(patterns []string, s string) bool {
@@ -165,7 +204,14 @@ func wildcard(pattern, s string) bool {
 }
 
 // serves reports whether a client of that id may connect from that address.
-func (l *link) serves(id string, from *peer) bool { return l.allow.client(id) && !l.stranger(from) }
+func (l *link) serves(id string, from *peer) bool {
+	return l.allow.client(id) && !l.stranger(from) && !l.elsewhere(id, from)
+}
+
+// elsewhere reports whether the link serves a client of that id, but not from that address.
+func (l *link) elsewhere(id string, from *peer) bool {
+	return len(l.allow.bound) > 0 && l.allow.binds(id, l.format(from.addr), from)
+}
 
 // stranger reports whether the link does not serve who is at that address.
 func (l *link) stranger(from *peer) bool {

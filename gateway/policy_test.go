@@ -27,7 +27,7 @@ func TestWildcard(t *testing.T) {
 }
 
 func TestAllowedAddresses(t *testing.T) {
-	a := newAllowed(nil, []string{"192.0.2.0/24", "2001:db8::1", "198.51.100.9", "0013a2*", "fw/0a*"})
+	a := newAllowed(&LinkConfig{AllowAddresses: []string{"192.0.2.0/24", "2001:db8::1", "198.51.100.9", "0013a2*", "fw/0a*"}})
 	for _, row := range []struct {
 		text, node string
 		wrapped    bool
@@ -51,7 +51,7 @@ func TestAllowedAddresses(t *testing.T) {
 			t.Errorf("%s node %x: %t is right, got %t", row.text, row.node, row.want, got)
 		}
 	}
-	if none := newAllowed(nil, nil); !none.client("x") || !none.address("y", &peer{}) {
+	if none := newAllowed(&LinkConfig{}); !none.client("x") || !none.address("y", &peer{}) {
 		t.Error("an empty list allows everyone")
 	}
 }

@@ -98,7 +98,7 @@ func (l *link) justSent(x *exchange) bool {
 // more: one that is active would have said CONNECT.
 func (l *link) rebind(from peer, id string) *client {
 	c := l.sp.clients[id]
-	if c == nil || !c.connected() || c.prompted() || c.state == Active && !c.link.Load().away || !l.mayMove(c, from, l.provenBy(from)) {
+	if c == nil || !c.connected() || c.prompted() || c.state == Active && !c.link.Load().away || !l.serves(id, &from) || !l.mayMove(c, from, l.provenBy(from)) {
 		return nil
 	}
 	l.counters.rebound++

@@ -253,6 +253,13 @@ func (r *tracer) config(args []string) {
 			r.linkCfg.AllowClients = append(r.linkCfg.AllowClients, value)
 		case "allowaddress":
 			r.linkCfg.AllowAddresses = append(r.linkCfg.AllowAddresses, value)
+		case "deny":
+			r.linkCfg.DenyClients = append(r.linkCfg.DenyClients, value)
+		case "denyaddress":
+			r.linkCfg.DenyAddresses = append(r.linkCfg.DenyAddresses, value)
+		case "at": // CLIENT@ADDRESS
+			client, address, _ := strings.Cut(value, "@")
+			r.linkCfg.ClientAddresses = append(r.linkCfg.ClientAddresses, ClientAddress{client, address})
 		case "auth":
 			r.logins(value)
 		case "predefined":

@@ -103,8 +103,8 @@ func (c *Config) WhoOnLink(l Link) string {
 			where += ", and QoS -1 without a password"
 		}
 	}
-	if len(l.AllowClients) > 0 || len(l.AllowAddresses) > 0 {
-		where += ", as far as allow_clients and allow_addresses let them"
+	if len(l.AllowClients)+len(l.AllowAddresses)+len(l.DenyClients)+len(l.DenyAddresses)+len(l.ClientAddrs) > 0 {
+		where += ", as far as the link's lists of clients and addresses let them"
 	}
 	return who + where + rights(c.Auth.ACLFile)
 }

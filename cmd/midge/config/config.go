@@ -131,6 +131,9 @@ type Link struct {
 	EmptyClientID  bool     `toml:"allow_zero_length_clientid"` // give a device without a client id one made from its address
 	AllowClients   []string `toml:"allow_clients"`              // patterns of client ids; empty = all
 	AllowAddresses []string `toml:"allow_addresses"`            // IP addresses, networks, patterns of other links' addresses; empty = all
+	DenyClients    []string `toml:"deny_clients"`               // as AllowClients, and before it
+	DenyAddresses  []string `toml:"deny_addresses"`             // as AllowAddresses, and before it
+	ClientAddrs    []string `toml:"client_addresses"`           // "CLIENT ADDRESS": clients that are served at certain addresses only; see ClientAt
 	Auth           bool     `toml:"auth"`                       // devices have to log in by AUTH, from [auth] password_file
 }
 

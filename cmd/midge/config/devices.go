@@ -13,8 +13,10 @@ func (v checker) devices(at string, l Link) {
 	v.oneOf(at+".rebind", l.RebindPolicy(), RebindPolicies)
 	v.oneOf(at+".gwinfo", l.GwInfo, GwInfoWays)
 	v.patterns(at+".allow_clients", l.AllowClients, "valve-*")
-	v.patterns(at+".allow_addresses", l.AllowAddresses, "192.0.2.0/24")
-	v.ipPatterns(at+".allow_addresses", l)
+	v.patterns(at+".deny_clients", l.DenyClients, "valve-*")
+	v.addresses(at+".allow_addresses", l, l.AllowAddresses)
+	v.addresses(at+".deny_addresses", l, l.DenyAddresses)
+	v.clientAddresses(at+".client_addresses", l)
 	if l.Auth && v.c.Auth.PasswordFile == "" {
 		v.addf(at+".auth", "[link] auth = true lets no device in without a password; write a password_file into [auth]")
 	}
@@ -29,20 +31,42 @@ func (v checker) patterns(path string, list []string, example string) {
 	}
 }
 
-// ipPatterns wants what stands for an IP address to be one: a network that is none would match nothing.
-func (v checker) ipPatterns(path string, l Link) {
+func (v checker) addresses(path string, l Link, list []string) {
+	v.patterns(path, list, "192.0.2.0/24")
+	for i, s := range list {
+		v.ipPattern(element(path, i), l, s)
+	}
+}
+
+func (v checker) clientAddresses(path string, l Link) {
+	for i, s := range l.ClientAddrs {
+		client, address := ClientAt(s)
+		if client == "" || address == "" || strings.TrimSpace(address) != address {
+			v.addf(element(path, i), `%s: %q is not a client id, one space and an address; write for example "valve-1 192.0.2.7"`, v.key(path), s)
+			continue
+		}
+		v.ipPattern(element(path, i), l, address)
+	}
+}
+
+// ipPattern wants what stands for an IP address to be one: a network that is none would match nothing.
+func (v checker) ipPattern(path string, l Link, s string) {
 	if l.Type != "udp" && l.Type != "dtls" {
 		return // radios name their nodes otherwise
 	}
-	for i, s := range l.AllowAddresses {
-		place, _, _ := strings.Cut(s, "/") // of a forwarder, before the node id
-		_, notAddr := netip.ParseAddr(s)
-		_, notNet := netip.ParsePrefix(s)
-		_, notPort := netip.ParseAddrPort(place)
-		if s == strings.TrimSpace(s) && s != "" && notAddr != nil && notNet != nil && notPort != nil && !strings.ContainsAny(s, "*?") {
-			v.addf(element(path, i), `%s: %q is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`, v.key(path), s)
-		}
+	place, _, _ := strings.Cut(s, "/") // of a forwarder, before the node id
+	_, notAddr := netip.ParseAddr(s)
+	_, notNet := netip.ParsePrefix(s)
+	_, notPort := netip.ParseAddrPort(place)
+	if s == strings.TrimSpace(s) && s != "" && notAddr != nil && notNet != nil && notPort != nil && !strings.ContainsAny(s, "*?") {
+		v.addf(path, `%s: %q is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`, v.key(path), s)
 	}
+}
+
+// ClientAt takes an entry of client_addresses apart at its first space, because some links' addresses have one: in a client id it is written as ?.
+func ClientAt(s string) (client, address string) {
+	client, address, _ = strings.Cut(s, " ")
+	return client, address
 }
 
 func (v checker) linkNamed(name string) bool {

@@ -162,11 +162,18 @@ func TestValidation(t *testing.T) {
 			`config.toml:9: [link] allow_addresses: "10.0.0.0/33" is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`,
 			`config.toml:9: [link] allow_addresses: "valve" is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`,
 			`config.toml:10: [link] auth = true lets no device in without a password; write a password_file into [auth]`}},
+		{"whom a link does not serve", udp + "address = \"127.0.0.1:1\"\ndeny_clients = [\" a\"]\ndeny_addresses = [\"valve\", \"10.0.0.1\"]\nclient_addresses = [\"a\", \" 10.0.0.1\", \"a  10.0.0.1\", \"a valve\", \"a 10.0.0.*\", \"a? 10.0.0.0/8\"]", []string{
+			`config.toml:5: [link] deny_clients: " a" matches nothing; write for example "valve-*"`,
+			`config.toml:6: [link] deny_addresses: "valve" is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`,
+			`config.toml:7: [link] client_addresses: "a" is not a client id, one space and an address; write for example "valve-1 192.0.2.7"`,
+			`config.toml:7: [link] client_addresses: " 10.0.0.1" is not a client id, one space and an address; write for example "valve-1 192.0.2.7"`,
+			`config.toml:7: [link] client_addresses: "a  10.0.0.1" is not a client id, one space and an address; write for example "valve-1 192.0.2.7"`,
+			`config.toml:7: [link] client_addresses: "valve" is no IP address and no network; write for example "192.0.2.7" or "192.0.2.0/24", or a pattern with * or ?`}},
 		{"airtime", udp + "address = \"127.0.0.1:1\"\nbit_rate = 10\nduty_cycle = 0\nframe_overhead = -1", []string{
 			`config.toml:5: [link] bit_rate = 10 is out of range; it goes from 50 to 1000000000`,
 			`config.toml:6: [link] duty_cycle = 0 must be from 0.01 to 100: percent of an hour that may be sent`,
 			`config.toml:7: [link] frame_overhead = -1 is out of range; it goes from 0 to 1000`}},
-		{"addresses of radios", serial + "device = \"d\"\nallow_addresses = [\"0x0004\", \"node 3\"]", nil},
+		{"addresses of radios", serial + "device = \"d\"\nallow_addresses = [\"0x0004\", \"node 3\"]\nclient_addresses = [\"valve node 3\"]", nil},
 		{"a port twice", serial + "device = \"/dev/ttyUSB0\"\n[[link]]\nname = \"other\"\ntype = \"xbee\"\ndevice = \"/dev/ttyUSB0\"", []string{
 			`config.toml:8: [link] device = "/dev/ttyUSB0" is already the [link] device on line 4`}},
 		{"a port that is hardly meant", serial + "device = \"auto\"", []string{
