@@ -27,6 +27,14 @@ func (b *Broker) spaceLoop(ctx context.Context) error {
 	}
 }
 
+// Say publishes what a front end has to say for itself and not for a client: nobody's rights are asked. Whom it is for is told when wakes is flushed.
+func (b *Broker) Say(now time.Time, wakes *Wakes, m *Message) {
+	by := b.hold(Options{Wakes: wakes})
+	b.mu.Lock()
+	b.admit(now, by, nil, m)
+	b.unlock()
+}
+
 // Figure is something that the broker says of itself.
 type Figure struct{ Topic, Value string }
 

@@ -16,7 +16,10 @@ type Config struct {
 	InlineTopics      bool          // with QoSMinusOne: also the extension that carries the topic name before the data
 	// Advertised, if not nil, says whether the gateway may be found now, by ADVERTISE and in answer to a search: for gateways that are no use to devices while
 	// their upstream is away. It is called with the gateway's lock held and must not wait.
-	Advertised    func() bool
+	Advertised func() bool
+	// StateTopic, if not nil, is where the state of a client is published, retained, with every change: see showState. A client whose id makes no topic name of it
+	// is left out.
+	StateTopic    func(clientID string) string
 	RefuseLater   bool // tell devices that may not connect «later» (code 1) instead of «never» (code 3)
 	Predefined    []Predefined
 	SessionExpiry uint32 // seconds that a CleanSession=0 session outlives its client; 0 means for ever

@@ -97,6 +97,7 @@ func (l *link) admit(c *client, p mqttsn.Connect, w *will, user string) {
 		l.sp.keepTopics(c)
 	}
 	l.log.Info("client connected", "client", c.id, "peer", l.format(c.peer.addr))
+	l.showState(c)
 	if c.x != nil {
 		c.x.hold() // after CONNACK
 	}

@@ -50,6 +50,8 @@
 // something was sent. A plain DISCONNECT is confirmed at once: a crash in the same moment may leave the client connected, and its will is published when
 // it is not heard. So does a client that was lost in that moment live on, and its will is published again if it stays silent.
 //
+// With Config.StateTopic the state of each client is a retained message of the gateway's own (presence.go); its changes are those of the note.
+//
 // A bad packet is dropped and counted; a client is answered with the protocol's code; nothing from the wire ends anything but itself.
 //
 // # Readings

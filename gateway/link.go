@@ -303,6 +303,9 @@ func (l *link) over(c *client, s State) {
 	l.promptOver(c)
 	c.s, c.state, c.x, c.unanswered, c.own, c.pinged, c.receives, c.untold = nil, s, nil, nil, 0, false, false, false
 	c.owed()
+	if c.shownState != 0 { // not of one that was refused
+		l.showState(c)
+	}
 	l.unschedule(c)
 	l.sp.back(c)
 	l.sp.rest(c)

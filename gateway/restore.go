@@ -95,6 +95,7 @@ func (g *Gateway) takeUp(now time.Time, from *restored) {
 		l.peers[c.peer] = c
 	}
 	if gone {
+		c.shownState = uint8(c.state) + 1 // it was, and that is retained
 		g.sp.rest(c)
 		return
 	}
@@ -112,6 +113,7 @@ func (g *Gateway) takeUp(now time.Time, from *restored) {
 	}
 	c.takenUp = true
 	c.s.Rest(now) // until its link is there and it listens
+	l.showState(c)
 	l.live++
 	l.schedule(c)
 }

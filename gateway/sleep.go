@@ -57,6 +57,7 @@ func (l *link) goToSleep(c *client, seconds uint16) {
 // fallAsleep stops everything towards the client. An exchange that is open stays open and is taken up at the next wake.
 func (l *link) fallAsleep(c *client) {
 	c.state, c.pinged = Asleep, false
+	l.showState(c)
 	c.s.Rest(l.now) // an error means that the session is another's, which its next use tells
 	if c.x != nil {
 		c.x.park()

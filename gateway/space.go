@@ -65,6 +65,7 @@ func (sp *space) back(c *client) {
 func (sp *space) forget(c *client) {
 	sp.back(c)
 	if l := c.link.Load(); l != nil {
+		l.hideState(c)
 		l.unbind(c)
 	}
 	delete(sp.clients, c.id)

@@ -253,6 +253,8 @@ func (r *tracer) config(args []string) {
 			r.linkCfg.AllowClients = append(r.linkCfg.AllowClients, value)
 		case "allowaddress":
 			r.linkCfg.AllowAddresses = append(r.linkCfg.AllowAddresses, value)
+		case "states": // with * for the client id
+			r.cfg.StateTopic = func(id string) string { return strings.ReplaceAll(value, "*", id) }
 		case "deny":
 			r.linkCfg.DenyClients = append(r.linkCfg.DenyClients, value)
 		case "denyaddress":

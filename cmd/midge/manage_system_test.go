@@ -12,12 +12,12 @@ import (
 	"midge/transports/udp"
 )
 
-// newField is a midge with a link of type udp, and what makes devices on it.
-func newField(t *testing.T) (*estate, func(id string) *device) {
+// newField is a midge with a link of type udp and more configuration, and what makes devices on it.
+func newField(t *testing.T, more string) (*estate, func(id string) *device) {
 	t.Helper()
 	over := peertest.FreePort(t)
 	e := newEstate(t, "")
-	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n", over))
+	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n%s", over, more))
 	e.run()
 	return e, func(id string) *device {
 		link, err := udp.Dial(fmt.Sprint("127.0.0.1:", over))
@@ -32,7 +32,7 @@ func newField(t *testing.T) (*estate, func(id string) *device) {
 
 // TestStatusOfADevice asks a running midge for one device in full.
 func TestStatusOfADevice(t *testing.T) {
-	e, device := newField(t)
+	e, device := newField(t, "")
 	device("pump")
 	valve := device("valve")
 	valve.subscribe("cmd/#", mqttsn.AtLeastOnce)
@@ -51,7 +51,7 @@ func TestStatusOfADevice(t *testing.T) {
 
 // TestKickCommand disconnects clients of both kinds and ends sessions.
 func TestKickCommand(t *testing.T) {
-	e, device := newField(t)
+	e, device := newField(t, "")
 	kick := func(want string, args ...string) {
 		t.Helper()
 		out, errs, status := midge(t, e.dir, append([]string{"kick"}, args...)...)
@@ -73,4 +73,14 @@ func TestKickCommand(t *testing.T) {
 	kick("\"valve\" was disconnected, and its session has ended", "valve", "--forget")
 	kick("\"reader\" was not connected; its session has ended", "--forget", "reader")
 	kick("midge: \"reader\" is not connected, and has no session\n\"valve\" is not connected, and has no session", "reader", "valve", "--forget")
+}
+
+// TestStatesOfDevices: who subscribes to the availability topics knows where the devices are.
+func TestStatesOfDevices(t *testing.T) {
+	e, device := newField(t, "[gateway]\navailability_topic = \"midge/{node}/device/{client}/state\"\n")
+	valve := device("valve")
+	here := start(t, midgePath(t), "sub", "-p", fmt.Sprint(e.port), "-v", "-t", "midge/#")
+	here.waitFor("a device that is there is active", "midge/estate/device/valve/state active")
+	valve.do("sleep", func(c *client.Client, now time.Time) error { return c.Sleep(now, time.Minute) })
+	here.waitFor("one that sleeps is asleep", "midge/estate/device/valve/state asleep")
 }

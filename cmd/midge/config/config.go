@@ -144,6 +144,7 @@ type Gateway struct {
 	AdvertiseBridged  bool         `toml:"advertise_when_bridged"` // be found by devices only while every bridge is connected
 	QoSMinusOne       bool         `toml:"qos_minus_one"`          // take PUBLISH at QoS -1 from devices without a connection
 	QoSMinusOneInline bool         `toml:"qos_minus_one_inline"`   // and the form of it that has the topic name before the data
+	AvailabilityTopic string       `toml:"availability_topic"`     // with {node} and {client}: of each device's state; "" = none; see AvailabilityAt
 	Refused           string       `toml:"refused"`                // one of RefusedWords: what a device hears that may not connect
 	Predefined        []Predefined `toml:"predefined"`
 }

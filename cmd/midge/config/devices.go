@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"midge/broker/topic"
 )
 
 // devices checks what a [[link]] says of its devices.
@@ -67,6 +69,24 @@ func (v checker) ipPattern(path string, l Link, s string) {
 func ClientAt(s string) (client, address string) {
 	client, address, _ = strings.Cut(s, " ")
 	return client, address
+}
+
+// AvailabilityAt is the topic that tells the state of a device of the named node. A client id may make no valid topic of it.
+func (g Gateway) AvailabilityAt(node, client string) string {
+	return strings.NewReplacer("{node}", node, "{client}", client).Replace(g.AvailabilityTopic)
+}
+
+func (v checker) deviceStates(g Gateway) {
+	const path = "gateway.availability_topic"
+	switch name := g.AvailabilityAt("node", "client"); {
+	case g.AvailabilityTopic == "":
+	case topic.ValidName(name) != nil:
+		v.addf(path, "[gateway] availability_topic = %q: %v", g.AvailabilityTopic, topic.ValidName(name))
+	case !strings.Contains(g.AvailabilityTopic, "{client}"):
+		v.addf(path, "[gateway] availability_topic = %q: {client} has to be in it, or all devices would share one topic", g.AvailabilityTopic)
+	case strings.ContainsAny(name, "{}"):
+		v.addf(path, "[gateway] availability_topic = %q: only {node} and {client} are replaced", g.AvailabilityTopic)
+	}
 }
 
 func (v checker) linkNamed(name string) bool {

@@ -147,6 +147,7 @@ func (v checker) gateway() {
 	v.span("gateway.advertise_interval", g.AdvertiseInterval, 0, 65535*time.Second) // 16 bits in ADVERTISE
 	v.wholeSeconds("gateway.advertise_interval", g.AdvertiseInterval)
 	v.oneOf("gateway.refused", g.Refused, RefusedWords)
+	v.deviceStates(g)
 	if g.AdvertiseBridged && len(v.c.Bridges) == 0 {
 		v.addf("gateway.advertise_when_bridged", "[gateway] advertise_when_bridged = true, but there is no [[bridge]]: leave it out")
 	}

@@ -181,6 +181,12 @@ func TestValidation(t *testing.T) {
 		{"what a link grants", udp + "address = \"127.0.0.1:1\"\nmax_qos = 3\nmax_connections = -1", []string{
 			`config.toml:5: [link] max_qos = 3 is out of range; it goes from 0 to 2`,
 			`config.toml:6: [link] max_connections = -1 is out of range; it goes from 0 to 2147483647`}},
+		{"states of devices", "[gateway]\navailability_topic = \"states\"", []string{
+			`config.toml:2: [gateway] availability_topic = "states": {client} has to be in it, or all devices would share one topic`}},
+		{"states of links", "[gateway]\navailability_topic = \"{link}/{client}\"", []string{
+			`config.toml:2: [gateway] availability_topic = "{link}/{client}": only {node} and {client} are replaced`}},
+		{"states under a filter", "[gateway]\navailability_topic = \"#/{client}\"", []string{
+			`config.toml:2: [gateway] availability_topic = "#/{client}": topic name contains a wildcard`}},
 		{"found with a bridge that is not there", "[gateway]\nadvertise_when_bridged = true", []string{
 			`config.toml:2: [gateway] advertise_when_bridged = true, but there is no [[bridge]]: leave it out`}},
 		{"airtime without a rate", udp + "address = \"127.0.0.1:1\"\nduty_cycle = 0.1", []string{

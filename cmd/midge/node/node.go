@@ -67,6 +67,9 @@ func New(cfg *config.Config, log *slog.Logger) (n *Node, err error) {
 	n.Server = listener.New(n.Broker, listener.Config{Connections: bound, KeepMax: cfg.Limits.PersistentClientExpiration.Duration}, log)
 	g := gatewayConfig(cfg.Gateway)
 	g.Access = func(user, clientID string) broker.Access { return n.doors.links.Follow(user, clientID) }
+	if cfg.Gateway.AvailabilityTopic != "" {
+		g.StateTopic = func(client string) string { return cfg.Gateway.AvailabilityAt(cfg.Node.Name(), client) }
+	}
 	if cfg.Gateway.AdvertiseBridged {
 		g.Advertised = n.bridged
 	}
