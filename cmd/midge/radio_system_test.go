@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,6 +94,42 @@ func TestEveryPort(t *testing.T) {
 				t.Errorf("SIGTERM ends midge without an error: %v", midge.err)
 			}
 		})
+	}
+}
+
+// twoPorts is the far end of two virtual serial ports: what midge sends comes through one, what it hears goes to the other.
+type twoPorts struct{ rx, tx *serial.Pty }
+
+func (p twoPorts) Read(b []byte) (int, error)  { return p.tx.Read(b) }
+func (p twoPorts) Write(b []byte) (int, error) { return p.rx.Write(b) }
+func (p twoPorts) Close() error                { return errors.Join(p.rx.Close(), p.tx.Close()) }
+
+// TestTwoModems: with device_tx a LoRaLink modem receives and another sends.
+func TestTwoModems(t *testing.T) {
+	var p twoPorts
+	for _, pty := range []**serial.Pty{&p.rx, &p.tx} {
+		var err error
+		if *pty, err = serial.OpenPty(); err != nil {
+			peertest.Cannot(t, "no virtual serial line: %v", err)
+		}
+	}
+	link, err := serial.FromStream(p, serial.Config{Framing: "loralink", Far: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mqtt := peertest.FreePort(t)
+	config := portConfig(mqtt, peertest.FreePort(t), "loralink", p.rx.Path())
+	startMidge(t, strings.Replace(config, "device = ", fmt.Sprintf("device_tx = %q\ndevice = ", p.tx.Path()), 1))
+	here := subscribe(t, mqtt, "-t", "up/#", "-q", "1")
+	d := newDevice(t, link, patient("valve"))
+	d.connectAtLast()
+	d.subscribe("down/valve", mqttsn.AtLeastOnce)
+	d.publish("up/valve", "1", mqttsn.AtLeastOnce)
+	await[client.Published](d, "a publish is acknowledged")
+	equal(t, "the message arrives", here.waitCount("the device's message", "up/valve", 1), []string{"up/valve 1"})
+	publish(t, mqtt, "-t", "down/valve", "-m", "open", "-q", "1")
+	if m := await[client.Message](d, "a command comes through the other modem"); string(m.Payload) != "open" {
+		t.Errorf("the device gets %q, not %q", m.Payload, "open")
 	}
 }
 

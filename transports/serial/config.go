@@ -23,6 +23,7 @@ const (
 // Config says which line and how.
 type Config struct {
 	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, or "auto:usb VID:PID SERIAL", which survive replugging
+	DeviceTx      string        // loralink: another path, through which frames are sent, while both are read; "" = Device does both
 	Baud          int           // bits per second; 0 is 115,200, with FromStream and OnPty no pace at all
 	Framing       string        // one of Framings; "" is "raw"
 	MTU           int           // longest message in octets; 0 is 1,024 for raw and hdlc, 100 for slip, 60 for radiohead, 57 for loralink
@@ -68,6 +69,8 @@ func (c Config) settle() (settings, error) {
 		return s, fmt.Errorf("baud rate of serial device %s is %d, must be 50 to 20000000", c.Device, c.Baud)
 	case s.MTU < 2 || s.MTU > most:
 		return s, fmt.Errorf("MTU of serial device %s is %d, must be 2 to %d", c.Device, c.MTU, most)
+	case c.DeviceTx != "" && (a == nil || a.cut == nil):
+		return s, fmt.Errorf("serial device %s has a second one to send through, %s, which is for framing loralink only", c.Device, c.DeviceTx)
 	case c.Gap < 0:
 		return s, fmt.Errorf("gap of serial device %s is %v, must not be negative", c.Device, c.Gap)
 	case s.Node > rhNodeMost:
@@ -110,16 +113,18 @@ func Open(c Config) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(c.Device, autoPrefix) {
-		if _, err := parseAuto(c.Device); err != nil {
-			return nil, err
+	for _, device := range []string{c.Device, c.DeviceTx} {
+		if strings.HasPrefix(device, autoPrefix) {
+			if _, err := parseAuto(device); err != nil {
+				return nil, err
+			}
 		}
 	}
-	ln, err := openPort(c.Device, c.Baud)
+	ln, err := openPorts(c)
 	if err != nil && !c.WaitForDevice {
 		return nil, err
 	}
-	return newLink(s, func() (*line, error) { return openPort(c.Device, c.Baud) }, ln, err), nil
+	return newLink(s, func() (*line, error) { return openPorts(c) }, ln, err), nil
 }
 
 // FromStream makes a link of a stream of octets, e.g. the end of a Pty. The link owns it from now on. Closing the stream must end a

@@ -50,9 +50,9 @@ var framings = []struct {
 
 // protocols are those that know nodes and answers, after them.
 var protocols = []addressed{
-	{"slip", newSlip, newSlipBridge, slipReasons, slipMTU, slipMTUMost},
-	{"radiohead", newRadioHead, newRadioHead, rhReasons, rhMTU, rhMTU},
-	{"loralink", newLoRaLink, newLoRaModem, loraReasons, loraMTU, loraMTUMost},
+	{"slip", newSlip, newSlipBridge, slipReasons, slipMTU, slipMTUMost, nil},
+	{"radiohead", newRadioHead, newRadioHead, rhReasons, rhMTU, rhMTU, nil},
+	{"loralink", newLoRaLink, newLoRaModem, loraReasons, loraMTU, loraMTUMost, loraCut},
 }
 
 // addressed is a framing with its own Machine at each end.
@@ -61,6 +61,8 @@ type addressed struct {
 	near, far    func(settings, *transports.Counters) Machine
 	reasons      []string
 	mtu, mtuMost int // octets: unless configured, and at most
+	// cut keeps packets whole on a line of two ports, as a twin's does; nil = a line has one.
+	cut func([]byte) int
 }
 
 // Framings are the names of the known framings.

@@ -165,10 +165,11 @@ func (l *Link) lose(ln *line, err error) {
 		return
 	}
 	l.line = nil
-	l.why = fmt.Sprintf("serial device %s has gone: %s", l.device, goneBecause(err))
+	device, err := failedAt(l.device, err)
+	l.why = fmt.Sprintf("serial device %s has gone: %s", device, goneBecause(err))
 	switch {
 	case l.open == nil:
-		l.failed = fmt.Errorf("serial device %s has gone: %w", l.device, err)
+		l.failed = fmt.Errorf("serial device %s has gone: %w", device, err)
 	case !l.closed:
 		l.places.occupy()
 	}

@@ -104,6 +104,26 @@ func (d *loraDecoder) step(c byte) []byte {
 	return nil
 }
 
+// loraCut is how many octets from the front of what a port has brought stand together: those before a packet, or a packet that has come to an end, good or not. 0 = it has not yet.
+func loraCut(octets []byte) int {
+	d := loraDecoder{state: loraBody, header: loraHeard}
+	for i, c := range octets {
+		switch {
+		case c == loraStart && i > 0:
+			return i
+		case octets[0] != loraStart:
+			continue
+		}
+		if d.step(c); d.state != loraBody {
+			return i + 1
+		}
+	}
+	if len(octets) > 0 && octets[0] == loraStart {
+		return 0
+	}
+	return len(octets)
+}
+
 // look judges what there is of a packet, and returns it when it is whole and good.
 func (d *loraDecoder) look() []byte {
 	if len(d.packet) < loraLength {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"go.bug.st/serial"
@@ -36,6 +37,40 @@ func openPort(device string, baud int) (*line, error) {
 		return nil, fmt.Errorf("serial device %s: %w", device, err)
 	}
 	return &line{stream: claimed, timed: true, locked: setNonblock(p), timeout: -1}, nil
+}
+
+// openPorts opens the port of a line, or its two. The error is one sentence that names the device it is about.
+func openPorts(c Config) (*line, error) {
+	rx, err := openPort(c.Device, c.Baud)
+	if err != nil || c.DeviceTx == "" {
+		return rx, err
+	}
+	if samePort(c.Device, c.DeviceTx) {
+		rx.kill()
+		return nil, fmt.Errorf("serial devices %s and %s are one and the same", c.Device, c.DeviceTx)
+	}
+	tx, err := openPort(c.DeviceTx, c.Baud)
+	if err != nil {
+		rx.kill()
+		return nil, err
+	}
+	both := newTwin(namedStream{rx.stream, c.Device}, namedStream{tx.stream, c.DeviceTx}, addressedByName(c.Framing).cut)
+	return &line{stream: both, timed: true, locked: tx.locked, timeout: -1}, nil
+}
+
+// samePort reports whether two devices, by whatever names, are the same port.
+func samePort(a, b string) bool {
+	var found [2]os.FileInfo
+	for i, device := range []string{a, b} {
+		path, err := pathOf(device)
+		if err != nil {
+			return false
+		}
+		if found[i], err = os.Stat(path); err != nil {
+			return false
+		}
+	}
+	return os.SameFile(found[0], found[1])
 }
 
 // Close closes the port and lets others have the device.

@@ -57,9 +57,9 @@ func claim(device string) (release func(), err error) {
 // taken by connections when it comes back.
 type parking struct{ fds []int }
 
-// parked is more than a port takes, which is itself, the claim and the two ends of the driver's pipe: in the moment of opening others
+// parked is more than the two ports of a line take, each itself, the claim and the two ends of the driver's pipe: in the moment of opening others
 // may take some of them.
-const parked = 8
+const parked = 16
 
 func (k *parking) occupy() {
 	for len(k.fds) < parked {

@@ -2,8 +2,10 @@ package serial
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +33,108 @@ func TestConforms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// onTwoPtys is the far end of two pseudo-terminals, as two modems are.
+func onTwoPtys(t *testing.T, c Config) (far *Link, device, deviceTx string) {
+	t.Helper()
+	rx, err := OpenPty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := OpenPty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if far, err = FromStream(modems{rx, tx}, c); err != nil {
+		t.Fatal(err)
+	}
+	return far, rx.Path(), tx.Path()
+}
+
+func TestTwoPortsConform(t *testing.T) {
+	linktest.Conformance(t, func(t *testing.T) (transports.Link, func() transports.Link) {
+		far, device, deviceTx := onTwoPtys(t, Config{Framing: "loralink", MTU: loraMTUMost, Far: true})
+		gateway := openLine(t, Config{Device: device, DeviceTx: deviceTx, Baud: fast, Framing: "loralink", MTU: loraMTUMost})
+		return gateway, func() transports.Link { return far }
+	})
+}
+
+// TestOneOfTwoIsUnplugged: the line is down while the device to send through is away, says that it is this one, and comes back by itself.
+func TestOneOfTwoIsUnplugged(t *testing.T) {
+	rx, err := OpenPty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rx.Close()
+	deviceTx := filepath.Join(t.TempDir(), "usb-adapter")
+	gateway := openLine(t, Config{Device: rx.Path(), DeviceTx: deviceTx, Baud: fast, Framing: "loralink", WaitForDevice: true})
+	if s, want := gateway.Stats(), "serial device "+deviceTx+" does not exist"; s.Up || s.Why != want {
+		t.Errorf("a line whose second device is missing is down and names it: %+v, not %q", s, want)
+	}
+	received := reader(gateway)
+	for i := range 2 {
+		tx, err := OpenPty()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(tx.Path(), deviceTx); err != nil {
+			t.Fatal(err)
+		}
+		untilUp(t, gateway, true)
+		rx.Write(appendLoRaLink(nil, []byte{4, 0xFF, 0xC4, 0, 9, loraMQTTSN}, linktest.Message(20, byte(i))))
+		wantOn(t, received, "a node is heard once both are there", linktest.Message(20, byte(i)))
+		gateway.WriteFrames([]transports.Frame{{Addr: transports.MakeAddr([]byte{4}), Data: []byte{2, 0x17}}})
+		want := appendLoRaLink(nil, []byte{4, loraMQTTSN}, []byte{2, 0x17})
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(tx, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("and hears, through the second: %x and %v, not %x", got, err, want)
+		}
+		os.Remove(deviceTx)
+		tx.Close() // it is pulled out
+		untilUp(t, gateway, false)
+		if why := gateway.Stats().Why; !strings.HasPrefix(why, "serial device "+deviceTx+" ") {
+			t.Errorf("it is told which of the two has gone: %q", why)
+		}
+	}
+	if n := gateway.Stats().Errors[transports.ReasonReopen]; n != 1 {
+		t.Errorf("the line has been opened again once, not %d times", n)
+	}
+	gateway.Close()
+	for range received {
+	}
+}
+
+// untilUp waits until a link is up, or is not.
+func untilUp(t *testing.T, l *Link, up bool) {
+	t.Helper()
+	for deadline := time.After(10 * time.Second); l.Stats().Up != up; {
+		select {
+		case <-l.Changes():
+		case <-deadline:
+			t.Fatalf("after 10 s the link has come to up=%v: %+v", up, l.Stats())
+		}
+	}
+}
+
+func TestTwoPortsAreTwo(t *testing.T) {
+	device, path, err := OnPty(Config{Framing: "loralink", Far: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	other := filepath.Join(t.TempDir(), "usb-adapter")
+	if err := os.Symlink(path, other); err != nil {
+		t.Fatal(err)
+	}
+	want := "serial devices " + path + " and " + other + " are one and the same"
+	if l, err := Open(Config{Device: path, DeviceTx: other, Framing: "loralink"}); err == nil || err.Error() != want {
+		if err == nil {
+			l.Close()
+		}
+		t.Errorf("one port under two names is refused: %v, not %q", err, want)
+	}
+	openLine(t, Config{Device: path, Framing: "loralink"}) // and nothing keeps it
 }
 
 func openLine(t *testing.T, c Config) *Link {

@@ -352,6 +352,8 @@ func TestConfigIsRefusedWithASentence(t *testing.T) {
 		{Config{Device: "/dev/ttyX", Baud: -9600}, "baud rate of serial device /dev/ttyX is -9600, must be 50 to 20000000"},
 		{Config{Device: "/dev/ttyX", MTU: 70000}, "MTU of serial device /dev/ttyX is 70000, must be 2 to 65535"},
 		{Config{Device: "/dev/ttyX", Gap: -1}, "gap of serial device /dev/ttyX is -1ns, must not be negative"},
+		{Config{Device: "/dev/ttyX", DeviceTx: "/dev/ttyY", Framing: "slip"}, "serial device /dev/ttyX has a second one to send through, /dev/ttyY, which is for framing loralink only"},
+		{Config{Device: "/dev/ttyX", DeviceTx: "auto:usb 12", Framing: "loralink"}, `serial device "auto:usb 12" must be "auto:usb"`},
 		{Config{Device: "/dev/null", Baud: 9600}, "/dev/null is not a serial device, or does not take 9600 baud: "},
 	} {
 		l, err := Open(c.config)

@@ -102,9 +102,10 @@ type Link struct {
 	CAFile             string `toml:"ca_file"`             // dtls: PEM, who may sign the certificates of devices; "" = they are not asked for
 	RequireCertificate bool   `toml:"require_certificate"` // dtls: of devices that have no pre-shared key
 
-	Device  string `toml:"device"`  // serial, xbee: path of the port
-	Baud    int    `toml:"baud"`    // serial, xbee: bits a second; 0 = 115200, xbee 9600
-	Framing string `toml:"framing"` // serial: one of Framings
+	Device   string `toml:"device"`    // serial, xbee: path of the port
+	DeviceTx string `toml:"device_tx"` // serial with framing loralink: path of the port to send through; "" = Device
+	Baud     int    `toml:"baud"`      // serial, xbee: bits a second; 0 = 115200, xbee 9600
+	Framing  string `toml:"framing"`   // serial: one of Framings
 
 	NodeAddress int  `toml:"node_address"` // serial with framing radiohead: the gateway's own address, 1 to 254
 	NodeAcks    bool `toml:"node_acks"`    // serial with framing radiohead: frames are acknowledged both ways
@@ -230,6 +231,14 @@ func (l *Link) setDefaults() {
 
 // setDefaults gives every [[gateway.predefined]] what it does not say.
 func (p *Predefined) setDefaults() { p.Client, p.Link = "*", "*" }
+
+// Ports are the serial ports of the link, for people.
+func (l Link) Ports() string {
+	if l.DeviceTx == "" {
+		return l.Device
+	}
+	return l.Device + " and " + l.DeviceTx + " to send"
+}
 
 // Speed is the link's in bits a second.
 func (l Link) Speed() int {

@@ -73,7 +73,7 @@ func (p printer) link(l Link, who string) {
 	}
 	switch l.Type {
 	case "serial":
-		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Speed(), l.Framing), who+"; "+retries)
+		p.row("link "+l.Name, "MQTT-SN over serial", fmt.Sprintf("%s, %d baud, %s", l.Ports(), l.Speed(), l.Framing), who+"; "+retries)
 	case "xbee":
 		p.row("link "+l.Name, "MQTT-SN over XBee", fmt.Sprintf("%s, %d baud, %s", l.Device, l.Speed(), network(l.Network)), who+"; "+retries)
 	default:

@@ -83,7 +83,7 @@ func (v checker) groups(at string, l Link) {
 
 // The keys of links that belong to some types only.
 var (
-	serialKeys = []string{"device", "baud", "framing", "node_address", "node_acks"}
+	serialKeys = []string{"device", "device_tx", "baud", "framing", "node_address", "node_acks"}
 	xbeeKeys   = []string{"network", "radius"}
 	udpKeys    = []string{"address", "groups", "public"}
 	dtlsKeys   = []string{"psk_file", "cert_file", "key_file", "ca_file", "require_certificate"}
@@ -102,6 +102,13 @@ func (v checker) serial(at string, l Link) {
 	if l.Framing != "radiohead" && (l.NodeAddress != 1 || !l.NodeAcks) {
 		v.addf(at+".framing", `[link] node_address and node_acks are for framing = "radiohead"; this one has framing = %q`, l.Framing)
 	}
+	if l.DeviceTx == "" {
+		return
+	}
+	v.autoDevice(at+".device_tx", l.DeviceTx)
+	if l.Framing != "loralink" {
+		v.addf(at+".device_tx", `[link] device_tx is for framing = "loralink", whose modems may be two; this one has framing = %q`, l.Framing)
+	}
 }
 
 // autoDevice is a USB adapter that is looked for, by vendor, product and serial number.
@@ -109,18 +116,25 @@ var autoDevice = regexp.MustCompile(`^auto:usb( [0-9a-fA-F]{4}:[0-9a-fA-F]{4}( \
 
 // port checks the serial port of a link.
 func (v checker) port(at string, l Link) {
-	if v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0") && (l.Device == "auto" || strings.HasPrefix(l.Device, "auto:")) && !autoDevice.MatchString(l.Device) {
-		v.addf(at+".device", `[link] device = %q must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`, l.Device)
+	if v.required(at+".device", l.Device, "[link] of type "+l.Type, "/dev/ttyUSB0") {
+		v.autoDevice(at+".device", l.Device)
 	}
 	if l.Baud != 0 {
 		v.number(at+".baud", l.Baud, 50, 4_000_000)
 	}
 }
 
+// autoDevice wants a device that is looked for to say so as it must.
+func (v checker) autoDevice(path, device string) {
+	if (device == "auto" || strings.HasPrefix(device, "auto:")) && !autoDevice.MatchString(device) {
+		v.addf(path, `%s = %q must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`, v.key(path), device)
+	}
+}
+
 func (v checker) xbee(at string, l Link) {
 	v.foreign(at, "udp", "xbee", udpKeys...)
 	v.foreign(at, "dtls", "xbee", dtlsKeys...)
-	v.foreign(at, "serial", "xbee", "framing", "node_address", "node_acks")
+	v.foreign(at, "serial", "xbee", "device_tx", "framing", "node_address", "node_acks")
 	v.port(at, l)
 	v.oneOf(at+".network", l.Network, Networks)
 	v.number(at+".radius", l.Radius, 0, 255)

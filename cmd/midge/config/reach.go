@@ -80,6 +80,7 @@ func (v checker) ports() {
 	for i, l := range v.c.Links {
 		claim("udp", element("link", i)+".address", l.Address)
 		claim("serial", element("link", i)+".device", l.Device)
+		claim("serial", element("link", i)+".device_tx", l.DeviceTx)
 	}
 	claim("tcp", "http.address", v.c.HTTP.Address)
 }

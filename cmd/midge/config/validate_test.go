@@ -176,6 +176,15 @@ func TestValidation(t *testing.T) {
 		{"addresses of radios", serial + "device = \"d\"\nallow_addresses = [\"0x0004\", \"node 3\"]\nclient_addresses = [\"valve node 3\"]", nil},
 		{"a port twice", serial + "device = \"/dev/ttyUSB0\"\n[[link]]\nname = \"other\"\ntype = \"xbee\"\ndevice = \"/dev/ttyUSB0\"", []string{
 			`config.toml:8: [link] device = "/dev/ttyUSB0" is already the [link] device on line 4`}},
+		{"a port that is to be both", serial + "device = \"/dev/ttyUSB0\"\nframing = \"loralink\"\ndevice_tx = \"/dev/ttyUSB0\"", []string{
+			`config.toml:6: [link] device_tx = "/dev/ttyUSB0" is already the [link] device on line 4`}},
+		{"a second port of another link", serial + "device = \"/dev/ttyUSB0\"\nframing = \"loralink\"\ndevice_tx = \"auto:usb 1\"\n[[link]]\nname = \"other\"\ntype = \"xbee\"\ndevice = \"auto:usb 1\"", []string{
+			`config.toml:6: [link] device_tx = "auto:usb 1" must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`,
+			`config.toml:10: [link] device = "auto:usb 1" must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`,
+			`config.toml:10: [link] device = "auto:usb 1" is already the [link] device_tx on line 6`}},
+		{"a second port where there is one", serial + "device = \"/dev/ttyUSB0\"\ndevice_tx = \"/dev/ttyUSB1\"", []string{
+			`config.toml:5: [link] device_tx is for framing = "loralink", whose modems may be two; this one has framing = "raw"`}},
+		{"two modems", serial + "device = \"/dev/ttyUSB0\"\nframing = \"loralink\"\ndevice_tx = \"/dev/ttyUSB1\"", nil},
 		{"a port that is hardly meant", serial + "device = \"auto\"", []string{
 			`config.toml:4: [link] device = "auto" must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`}},
 		{"what a link grants", udp + "address = \"127.0.0.1:1\"\nmax_qos = 3\nmax_connections = -1", []string{

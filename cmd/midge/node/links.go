@@ -98,7 +98,7 @@ func (n *Node) link(l config.Link, who string) error {
 	}
 	n.undo = append(n.undo, func() { t.Close() })
 	n.links = append(n.links, link{l.Name, l.Type, t})
-	where := l.Device
+	where := l.Ports()
 	if u, ok := t.(interface{ LocalAddr() netip.AddrPort }); ok {
 		where = u.LocalAddr().String()
 	}
@@ -115,7 +115,7 @@ func (n *Node) openLink(l config.Link) (transports.Link, error) {
 	switch l.Type {
 	case "serial":
 		// A box is switched on before its adapter is there, or while it is unplugged: that must not keep the rest from starting.
-		return serial.Open(serial.Config{Device: l.Device, Baud: l.Speed(), Framing: l.Framing, MTU: l.MTU,
+		return serial.Open(serial.Config{Device: l.Device, DeviceTx: l.DeviceTx, Baud: l.Speed(), Framing: l.Framing, MTU: l.MTU,
 			Node: uint8(l.NodeAddress), NoAcks: !l.NodeAcks, WaitForDevice: true})
 	case "xbee":
 		network := l.Network
