@@ -149,13 +149,13 @@ func emptyMessage(n int) *broker.Message {
 }
 
 // publishAnonymous handles PUBLISH at QoS −1, from whomever it comes: it is nobody's session and is never answered (§6.8). c is the client at that
-// address, or nil; its own predefined topic ids count.
+// address, or nil; its own predefined topic ids count, or those of the client that LinkConfig.ClientAddresses has there.
 func (l *link) publishAnonymous(c *client, from *peer, p *mqttsn.Publish) {
 	if !l.sp.cfg.QoSMinusOne {
 		l.drop(QoSMinusOneOff)
 		return
 	}
-	name, data, ok := l.anonymousTopic(c, p)
+	name, data, ok := l.anonymousTopic(c, from, p)
 	if !ok {
 		l.drop(InvalidTopic)
 		who := l.formatPeer(from)
@@ -185,12 +185,14 @@ func (l *link) publishAnonymous(c *client, from *peer, p *mqttsn.Publish) {
 
 // anonymousTopic returns topic and payload. Only predefined and short topics mean something without a session; with
 // InlineTopics so does the name before the data.
-func (l *link) anonymousTopic(c *client, p *mqttsn.Publish) (name string, data []byte, ok bool) {
+func (l *link) anonymousTopic(c *client, from *peer, p *mqttsn.Publish) (name string, data []byte, ok bool) {
 	switch p.TopicIDType {
 	case mqttsn.Predefined:
 		id := "*"
 		if c != nil {
 			id = c.id
+		} else if len(l.allow.bound) > 0 {
+			id = l.allow.clientAt(l.format(from.addr), from)
 		}
 		name, ok = l.sp.predefined.name(id, l.name, p.TopicID)
 		return name, p.Data, ok
