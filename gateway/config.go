@@ -74,11 +74,12 @@ type LinkConfig struct {
 	IdleLimit     time.Duration // silence after which a client that asked for no keep-alive counts as lost; default 24 h
 	Clients       int           // clients connected at once; default 100,000; further ones are told «congestion»
 
-	Rebind        Rebind   // may a connected client go on from another address
-	GwInfo        GwInfoTo // who hears the answer to a search
-	Strict        bool     // take a flag that a message does not have as the end of its client; default: it is ignored
-	Probe         bool     // ask a client with PINGREQ, RetryCount times (at least once), before it counts as lost
-	EmptyClientID bool     // give a CONNECT without a client id one that is made from its address; default: refuse it
+	Rebind             Rebind   // may a connected client go on from another address
+	GwInfo             GwInfoTo // who hears the answer to a search
+	Strict             bool     // take a flag that a message does not have as the end of its client; default: it is ignored
+	Probe              bool     // ask a client with PINGREQ, RetryCount times (at least once), before it counts as lost
+	RegisterAfterSleep bool     // devices forget topic ids in their sleep: register each again at the next wake; default: they keep them
+	EmptyClientID      bool     // give a CONNECT without a client id one that is made from its address; default: refuse it
 
 	Airtime Airtime // how much the link may send; default: without limit
 
@@ -90,7 +91,8 @@ type LinkConfig struct {
 	// Whom it does not serve, whatever is allowed; written in the same way.
 	DenyClients   []string
 	DenyAddresses []string
-	// ClientAddresses bind client ids to addresses: a client that some of them name is served only at an address that one of these has.
+	// ClientAddresses bind client ids to addresses: a client that some of them name is served only at an address that one of these has. What
+	// comes from there at QoS −1 has the predefined topics of the client, if it is named without wildcards.
 	ClientAddresses []ClientAddress
 
 	// Auth, if not nil, is asked about every client that connects and for whom the link itself does not vouch: it has to send AUTH (bisquitt's

@@ -95,7 +95,7 @@
 //     lost by its timer or heard from elsewhere.
 //
 //   - Topic ids start at 1025, are never reused in a session, and stay valid over CONNECT with CleanSession=0; the gateway registers
-//     each again before its first PUBLISH to the client after any CONNECT.
+//     each again before its first PUBLISH to the client after any CONNECT, and with LinkConfig.RegisterAfterSleep after any sleep.
 //
 //   - PUBLISH to a client names the topic by its registered id, else by a predefined one, else by the two octets of a short name, else after REGISTER.
 //

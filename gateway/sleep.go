@@ -58,6 +58,10 @@ func (l *link) goToSleep(c *client, seconds uint16) {
 func (l *link) fallAsleep(c *client) {
 	c.state, c.pinged = Asleep, false
 	l.showState(c)
+	if l.cfg.RegisterAfterSleep && c.topics.unlearn() {
+		c.doubts++
+		l.sp.keep(c)
+	}
 	c.s.Rest(l.now) // an error means that the session is another's, which its next use tells
 	if c.x != nil {
 		c.x.park()

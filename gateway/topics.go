@@ -91,9 +91,16 @@ func (t *topicTable) put(id uint16, name string, known bool) {
 // doubt makes every id unconfirmed: after CONNECT the gateway cannot know what the device remembers. It reports whether any was confirmed.
 func (t *topicTable) doubt() (changed bool) {
 	for i := range t.entries {
-		e := &t.entries[i]
-		changed = changed || e.known
-		e.known, e.refused = false, false
+		t.entries[i].refused = false
+	}
+	return t.unlearn()
+}
+
+// unlearn is doubt for a device that forgets the ids and nothing else: what it has refused it will refuse again.
+func (t *topicTable) unlearn() (changed bool) {
+	for i := range t.entries {
+		changed = changed || t.entries[i].known
+		t.entries[i].known = false
 	}
 	return changed
 }

@@ -247,6 +247,8 @@ func (r *tracer) config(args []string) {
 			r.linkCfg.Probe = value == "true"
 		case "emptyid":
 			r.linkCfg.EmptyClientID = value == "true"
+		case "forgetful":
+			r.linkCfg.RegisterAfterSleep = value == "true"
 		case "later":
 			r.cfg.RefuseLater = value == "true"
 		case "allow":

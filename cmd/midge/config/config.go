@@ -129,6 +129,7 @@ type Link struct {
 	Rebind         string   `toml:"rebind"`                     // one of RebindPolicies: may a connected device go on from another address; "" = see RebindPolicy
 	GwInfo         string   `toml:"gwinfo"`                     // one of GwInfoWays: who hears the answer to a search
 	StrictFlags    bool     `toml:"strict_flags"`               // end a device that sets flags which its message does not have
+	SleepForgets   bool     `toml:"register_after_sleep"`       // devices forget topic ids while they sleep
 	EmptyClientID  bool     `toml:"allow_zero_length_clientid"` // give a device without a client id one made from its address
 	AllowClients   []string `toml:"allow_clients"`              // patterns of client ids; empty = all
 	AllowAddresses []string `toml:"allow_addresses"`            // IP addresses, networks, patterns of other links' addresses; empty = all

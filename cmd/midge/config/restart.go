@@ -73,6 +73,7 @@ func (l Listener) SameDoor(other Listener) bool {
 func (l Link) SameWay(other Link) bool {
 	other.RetryInterval, other.RetryCount, other.IdleLimit, other.Probe = l.RetryInterval, l.RetryCount, l.IdleLimit, l.Probe
 	other.Rebind, other.GwInfo, other.StrictFlags, other.EmptyClientID = l.Rebind, l.GwInfo, l.StrictFlags, l.EmptyClientID
+	other.SleepForgets = l.SleepForgets
 	other.DenyClients, other.DenyAddresses, other.ClientAddrs = l.DenyClients, l.DenyAddresses, l.ClientAddrs
 	other.AllowClients, other.AllowAddresses, other.Auth, other.Public = l.AllowClients, l.AllowAddresses, l.Auth, l.Public
 	other.BitRate, other.DutyCycle, other.FrameOverhead = l.BitRate, l.DutyCycle, l.FrameOverhead

@@ -48,6 +48,7 @@ func (n *Node) linkConfig(l config.Link) gateway.LinkConfig {
 		Probe: l.Probe, Strict: l.StrictFlags, EmptyClientID: l.EmptyClientID, AllowClients: l.AllowClients, AllowAddresses: l.AllowAddresses,
 		Rebind: gateway.Rebind(max(0, slices.Index(config.RebindPolicies, l.RebindPolicy()))),
 		GwInfo: gateway.GwInfoTo(max(0, slices.Index(config.GwInfoWays, l.GwInfo)))}
+	cfg.RegisterAfterSleep = l.SleepForgets
 	cfg.DenyClients, cfg.DenyAddresses = l.DenyClients, l.DenyAddresses
 	for _, s := range l.ClientAddrs {
 		client, address := config.ClientAt(s)
