@@ -23,6 +23,7 @@
 // from the gateway's own port, because devices take the source of a GWINFO or ADVERTISE as the gateway's address. A
 // group on the port of a wildcard address is read from the main socket; otherwise it has a socket of its own, whose
 // goroutine hands what it hears to ReadFrames. The link's own broadcasts, looped back by the kernel so that devices on the same host hear them, are dropped.
+// 255.255.255.255 in the place of a group is sent to out of each interface, for devices that know no multicast; their own broadcasts are heard on a wildcard address.
 //
 // # Failure
 //

@@ -39,6 +39,10 @@ type groups struct {
 	scanned    time.Time
 }
 
+// everyone, as a group, is all that hear an interface's broadcasts. It is sent to and not joined: a socket on the wildcard address hears broadcasts to its port anyway,
+// and one on a certain address is not to hear what comes to others.
+var everyone = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // membership is one socket's part in one group on one interface.
 type membership struct {
 	group   netip.AddrPort
@@ -84,8 +88,8 @@ func parseGroup(name string, local netip.AddrPort) (netip.AddrPort, error) {
 		host = host[1 : n-1]
 	}
 	ip, err := netip.ParseAddr(host)
-	if err != nil || !ip.IsMulticast() {
-		return netip.AddrPort{}, fmt.Errorf("UDP group %q is not a multicast address such as \"224.0.0.75\" or \"[ff02::75]:1885\"", name)
+	if err != nil || !ip.IsMulticast() && ip != everyone {
+		return netip.AddrPort{}, fmt.Errorf("UDP group %q is not a multicast address such as \"224.0.0.75\" or \"[ff02::75]:1885\", nor 255.255.255.255", name)
 	}
 	ip = ip.Unmap().WithZone("")
 	if l := local.Addr(); ip.Is6() && l.Is4() || ip.Is4() && l.Is6() && !l.IsUnspecified() {
@@ -181,6 +185,12 @@ func (g *groups) joinEverywhere(group netip.AddrPort) error {
 }
 
 func (g *groups) join(m membership, ifi *net.Interface) error {
+	if m.group.Addr() == everyone {
+		if ifi.Flags&(net.FlagBroadcast|net.FlagLoopback) == 0 {
+			return errNoBroadcast
+		}
+		return nil
+	}
 	conn, err := g.hearing(m)
 	if err != nil {
 		return err
@@ -257,6 +267,8 @@ func (g *groups) sendOne(m membership, data []byte) error {
 	_, err := ipv6.NewPacketConn(g.main).WriteTo(data, &ipv6.ControlMessage{IfIndex: m.ifindex}, to)
 	return err
 }
+
+var errNoBroadcast = errors.New("the interface has no broadcasts")
 
 var errNoSource = errors.New("the interface has no IPv4 address")
 

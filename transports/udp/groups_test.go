@@ -64,10 +64,13 @@ func TestDiscoveryOnLoopback(t *testing.T) {
 }
 
 // discover lets the device search by multicast and be answered both ways.
-func discover(t *testing.T, row discoveryRow) {
+func discover(t *testing.T, row discoveryRow) { discoverBy(t, row, row.group) }
+
+// discoverBy is discover for a device whose broadcasts go elsewhere than the gateway's.
+func discoverBy(t *testing.T, row discoveryRow, search string) {
 	gw := listenOn(t, Config{Address: row.gateway, Groups: []string{row.group}})
 	defer gw.Close()
-	dev := listenOn(t, Config{Address: row.device, Groups: []string{row.group}})
+	dev := listenOn(t, Config{Address: row.device, Groups: []string{search}})
 	defer dev.Close()
 
 	defer func() {
@@ -76,10 +79,10 @@ func discover(t *testing.T, row discoveryRow) {
 		}
 	}()
 
-	search := []byte{3, 1, 0}
-	dev.WriteFrames([]transports.Frame{{Data: search, Broadcast: true}})
+	searchgw := []byte{3, 1, 0}
+	dev.WriteFrames([]transports.Frame{{Data: searchgw, Broadcast: true}})
 	f := readOne(t, gw)
-	if !bytes.Equal(f.Data, search) || !f.Broadcast || AddrPort(f.Addr).Port() != dev.LocalAddr().Port() {
+	if !bytes.Equal(f.Data, searchgw) || !f.Broadcast || AddrPort(f.Addr).Port() != dev.LocalAddr().Port() {
 		t.Fatalf("%s: the gateway hears SEARCHGW as a broadcast from the device's port: %+v from %s", row.name, f, gw.FormatAddr(f.Addr))
 	}
 	device := f.Addr
@@ -108,6 +111,22 @@ func discover(t *testing.T, row discoveryRow) {
 		if s.FramesOut != 2 || s.Errors[transports.ReasonReceive]+s.Errors[transports.ReasonSend] != 0 {
 			t.Errorf("%s: the %s counts two frames out and no error: %+v", row.name, name, s)
 		}
+	}
+}
+
+// TestDiscoveryByBroadcast: devices without multicast are found, and find, by broadcasts; what a gateway broadcasts it does not take for a device's.
+func TestDiscoveryByBroadcast(t *testing.T) {
+	loopbackOnly(t)
+	for _, host := range []string{"0.0.0.0:", ":"} {
+		t.Run(host, func(t *testing.T) {
+			p, q := freePort(t), freePort(t)
+			discoverBy(t, discoveryRow{"broadcast", host + p, "255.255.255.255:" + q, "0.0.0.0:" + q}, "255.255.255.255:"+p)
+		})
+	}
+	gw := listenOn(t, Config{Address: "127.0.0.1:0", Groups: []string{"255.255.255.255"}})
+	gw.WriteFrames([]transports.Frame{{Data: []byte{3, 2, 1}, Broadcast: true}})
+	if s := gw.Stats(); s.FramesOut != 1 || s.FramesIn != 0 {
+		t.Errorf("a gateway on a certain address broadcasts and does not hear itself: %+v", s)
 	}
 }
 

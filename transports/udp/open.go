@@ -18,7 +18,7 @@ const bufferWanted = 4 << 20
 // Config says where a gateway listens.
 type Config struct {
 	Address string   // "host:port"; ":1883" is IPv4 and IPv6, port 0 any free one
-	Groups  []string // multicast groups to hear and to broadcast to: "224.0.0.75", "[ff02::75]:1885"; without port that of Address
+	Groups  []string // multicast groups to hear and to broadcast to: "224.0.0.75", "[ff02::75]:1885"; without port that of Address. "255.255.255.255" is broadcast to
 	MTU     int      // longest message in octets; 0 is 65,507
 }
 

@@ -56,6 +56,9 @@ func (v checker) udp(at string, l Link) {
 	v.linkReach(at, l)
 }
 
+// everyone is the address of an interface's broadcasts.
+var everyone = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // groups checks the multicast groups. Their packets come from the whole network, whatever the link's address is.
 func (v checker) groups(at string, l Link) {
 	address, _, _ := net.SplitHostPort(l.Address)
@@ -68,8 +71,8 @@ func (v checker) groups(at string, l Link) {
 		}
 		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		switch {
-		case err != nil || !ip.IsMulticast() || checkPort(port) != nil:
-			v.addf(path, `[link] groups: %q is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883"`, group)
+		case err != nil || !ip.IsMulticast() && ip != everyone || checkPort(port) != nil:
+			v.addf(path, `[link] groups: %q is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883", or "255.255.255.255"`, group)
 		case ip.Zone() != "":
 			v.addf(path, `[link] groups: %q is joined on every interface that the link's address is on; leave "%%%s" out`, group, ip.Zone())
 		case own.Is4() && ip.Is6() || own.Is6() && ip.Is4() && !own.IsUnspecified():
