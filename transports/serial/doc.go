@@ -27,8 +27,7 @@
 //
 // loralink is the line of the modems that Paho's MQTT-SN gateway has for LoRa (ty4tw/MQTT-SN-LoRa). One packet is with the modem at a time: the next goes when it has answered, or
 // after 10 s. What found the channel busy is given to it again, up to four times. Its RSSI reaches a frame; its SNR does not, being no link quality on any scale that others have. A modem
-// sends far slower than its port takes: for its usual spreading factor 9 the link should have a bit rate of 1,760, some 30 octets overhead and, as the modem keeps it in Japan, a duty
-// cycle of 10 %. With [Config].DeviceTx a second modem sends and both are heard: a line of two ports, of which either takes it down (twin.go). See loralink.go.
+// sends far slower than its port takes, as shipped 1,758 bits a second for a tenth of the time. With [Config].DeviceTx a second modem sends and both are heard: a line of two ports, of which either takes it down (twin.go). See loralink.go.
 //
 // Adding one is one file: a type that implements Framing, or a Machine for each end, and a line in the lists of framing.go. [Config].Far plays the far end:
 // the bridge or the nodes, for simulators and tests.

@@ -152,7 +152,8 @@ func (m *loraLink) heard(p []byte) (f transports.Frame, ok bool) {
 	return f, false
 }
 
-// answered ends the wait for the modem's answer and returns what was waited for, nil if nothing was.
+// answered ends the wait for the modem's answer and returns what was waited for, nil if nothing was. An answer does not say to what: one that comes after loraPatience counts for the
+// frame that the modem was given since, whose own answer then lets the one after it go, a little early. The modem has room for a kilobyte.
 func (m *loraLink) answered() *Parcel {
 	p := m.open
 	if p != nil {
