@@ -22,7 +22,7 @@ const (
 
 // Config says which line and how.
 type Config struct {
-	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, or "auto:usb VID:PID SERIAL", which survive replugging
+	Device        string        // path, e.g. "/dev/ttyUSB0"; better one of /dev/serial/by-id/, or "auto:usb VID:PID SERIAL", which survive replugging; "tcp://host:port" is a serial server
 	DeviceTx      string        // loralink: another path, through which frames are sent, while both are read; "" = Device does both
 	Baud          int           // bits per second; 0 is 115,200, with FromStream and OnPty no pace at all
 	Framing       string        // one of Framings; "" is "raw"
@@ -120,11 +120,15 @@ func Open(c Config) (*Link, error) {
 			}
 		}
 	}
-	ln, err := openPorts(c)
+	open := func() (*line, error) { return openPorts(c) }
+	if c.WaitForDevice && (strings.HasPrefix(c.Device, tcpPrefix) || strings.HasPrefix(c.DeviceTx, tcpPrefix)) { // who waits for devices does not wait for the network here
+		return newLink(s, open, nil, fmt.Errorf("serial device %s has not been reached yet", c.Device)), nil
+	}
+	ln, err := open()
 	if err != nil && !c.WaitForDevice {
 		return nil, err
 	}
-	return newLink(s, func() (*line, error) { return openPorts(c) }, ln, err), nil
+	return newLink(s, open, ln, err), nil
 }
 
 // FromStream makes a link of a stream of octets, e.g. the end of a Pty. The link owns it from now on. Closing the stream must end a

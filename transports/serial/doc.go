@@ -50,6 +50,7 @@
 // A read or write error means that the device is gone: Stats.Up turns false, what is queued is dropped and counted as down, and ReadFrames
 // tries to open the same path again after 0.5 s, 1 s, 2 s, 4 s and then every 5 s. A path such as /dev/serial/by-id/… finds the adapter
 // again whatever number it gets, and so does "auto:usb VID:PID SERIAL", which looks for it among the USB adapters each time.
+// "tcp://host:port" is a line behind a network (tcp.go); it is not claimed, because the server has its own ways to refuse a second one.
 //
 // An open device is locked as by flock(2): a second gateway, root's too, is told that it is in use, where both would get a part of each exchange.
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"go.bug.st/serial"
@@ -18,6 +19,9 @@ type port struct {
 
 // openPort opens a device at 8N1. The error is one sentence.
 func openPort(device string, baud int) (*line, error) {
+	if strings.HasPrefix(device, tcpPrefix) {
+		return dialPort(device)
+	}
 	device, err := pathOf(device)
 	if err != nil {
 		return nil, err

@@ -127,8 +127,14 @@ func (v checker) port(at string, l Link) {
 	}
 }
 
-// autoDevice wants a device that is looked for to say so as it must.
+// autoDevice wants a device that is looked for, or is behind a network, to say so as it must.
 func (v checker) autoDevice(path, device string) {
+	if address, ok := strings.CutPrefix(device, "tcp:"); ok {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(address, "//"))
+		if err != nil || host == "" || checkPort(port) != nil || !strings.HasPrefix(address, "//") {
+			v.addf(path, `%s = %q must be "tcp://host:port", or the path of a port`, v.key(path), device)
+		}
+	}
 	if (device == "auto" || strings.HasPrefix(device, "auto:")) && !autoDevice.MatchString(device) {
 		v.addf(path, `%s = %q must be "auto:usb", "auto:usb 0403:6001" or "auto:usb 0403:6001 SERIAL", or the path of a port`, v.key(path), device)
 	}

@@ -174,6 +174,9 @@ func TestValidation(t *testing.T) {
 			`config.toml:6: [link] duty_cycle = 0 must be from 0.01 to 100: percent of an hour that may be sent`,
 			`config.toml:7: [link] frame_overhead = -1 is out of range; it goes from 0 to 1000`}},
 		{"addresses of radios", serial + "device = \"d\"\nallow_addresses = [\"0x0004\", \"node 3\"]\nclient_addresses = [\"valve node 3\"]", nil},
+		{"a serial server", serial + "device = \"tcp://192.0.2.7:4001\"", nil},
+		{"a serial server without port", serial + "device = \"tcp://192.0.2.7\"", []string{
+			`config.toml:4: [link] device = "tcp://192.0.2.7" must be "tcp://host:port", or the path of a port`}},
 		{"a port twice", serial + "device = \"/dev/ttyUSB0\"\n[[link]]\nname = \"other\"\ntype = \"xbee\"\ndevice = \"/dev/ttyUSB0\"", []string{
 			`config.toml:8: [link] device = "/dev/ttyUSB0" is already the [link] device on line 4`}},
 		{"a port that is to be both", serial + "device = \"/dev/ttyUSB0\"\nframing = \"loralink\"\ndevice_tx = \"/dev/ttyUSB0\"", []string{
