@@ -272,6 +272,25 @@ var errNoBroadcast = errors.New("the interface has no broadcasts")
 
 var errNoSource = errors.New("the interface has no IPv4 address")
 
+// reach says how many hops multicast goes. A dual-stack socket has a number for each version.
+func (g *groups) reach(hops int) error {
+	var v4, v6 bool
+	for _, group := range g.to {
+		v4, v6 = v4 || group.Addr().Is4(), v6 || group.Addr().Is6()
+	}
+	var err error
+	if v4 {
+		err = ipv4.NewPacketConn(g.main).SetMulticastTTL(hops)
+	}
+	if v6 {
+		err = errors.Join(err, ipv6.NewPacketConn(g.main).SetMulticastHopLimit(hops))
+	}
+	if err != nil {
+		return fmt.Errorf("set multicast to go %d hops: %w", hops, err)
+	}
+	return nil
+}
+
 // isOwn reports whether a broadcast from a is our own, heard again.
 func (g *groups) isOwn(a transports.Addr) bool {
 	ip, port, _, ok := splitAddr(&a)

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"testing"
 
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+
 	"midge/transports"
 	"midge/transports/linktest"
 )
@@ -127,6 +130,28 @@ func TestDiscoveryByBroadcast(t *testing.T) {
 	gw.WriteFrames([]transports.Frame{{Data: []byte{3, 2, 1}, Broadcast: true}})
 	if s := gw.Stats(); s.FramesOut != 1 || s.FramesIn != 0 {
 		t.Errorf("a gateway on a certain address broadcasts and does not hear itself: %+v", s)
+	}
+}
+
+// TestMulticastHops reads back what the kernel was told, of a socket of each kind.
+func TestMulticastHops(t *testing.T) {
+	loopbackOnly(t)
+	p := freePort(t)
+	for _, row := range []struct {
+		address, group string
+		hops, want     int
+	}{
+		{"0.0.0.0:" + p, "225.1.2.3", 0, 1}, {"0.0.0.0:" + p, "225.1.2.3", 7, 7}, {":" + p, "225.1.2.3", 7, 7}, {":" + p, "[ff05::75]", 9, 9}, {"[::]:" + p, "[ff05::75]", 0, 1},
+	} {
+		gw := listenOn(t, Config{Address: row.address, Groups: []string{row.group}, Hops: row.hops})
+		got, err := ipv4.NewPacketConn(gw.groups.main).MulticastTTL()
+		if row.group[0] == '[' {
+			got, err = ipv6.NewPacketConn(gw.groups.main).MulticastHopLimit()
+		}
+		if err != nil || got != row.want {
+			t.Errorf("%+v: multicast goes %d hops: %v", row, got, err)
+		}
+		gw.Close()
 	}
 }
 

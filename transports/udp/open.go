@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const bufferWanted = 4 << 20
 type Config struct {
 	Address string   // "host:port"; ":1883" is IPv4 and IPv6, port 0 any free one
 	Groups  []string // multicast groups to hear and to broadcast to: "224.0.0.75", "[ff02::75]:1885"; without port that of Address. "255.255.255.255" is broadcast to
+	Hops    int      // how many hops multicast goes (TTL, hop limit), 1 to 255; 0 is 1: it stays in the network
 	MTU     int      // longest message in octets; 0 is 65,507
 }
 
@@ -42,6 +44,11 @@ func Listen(c Config) (*Link, error) {
 		if l.groups, err = joinGroups(conn, c.Groups, l.counters); err != nil {
 			conn.Close()
 			return nil, err
+		}
+		if err := l.groups.reach(cmp.Or(c.Hops, 1)); err != nil {
+			l.conn = conn
+			l.Close()
+			return nil, fmt.Errorf("UDP link %s: %w", c.Address, err)
 		}
 		cfg.own = l.groups.isOwn
 	}

@@ -92,9 +92,10 @@ type Link struct {
 	Name string `toml:"name"` // unique; letters, digits, '.', '_', '-'
 	Type string `toml:"type"` // one of LinkTypes
 
-	Address string   `toml:"address"` // udp, dtls: host:port
-	Groups  []string `toml:"groups"`  // udp: multicast groups to join and to advertise in, "host" or "host:port"
-	Public  bool     `toml:"public"`  // udp, dtls: may be reached from other machines
+	Address string   `toml:"address"`        // udp, dtls: host:port
+	Groups  []string `toml:"groups"`         // udp: multicast groups to join and to advertise in, "host" or "host:port"
+	Hops    int      `toml:"multicast_hops"` // udp: how far multicast goes
+	Public  bool     `toml:"public"`         // udp, dtls: may be reached from other machines
 
 	PSKFile            string `toml:"psk_file"`            // dtls: "identity:key" lines, the key in hexadecimal; "" = none
 	CertFile           string `toml:"cert_file"`           // dtls: PEM, with its key beside it; "" = none
@@ -227,7 +228,7 @@ func (l *Link) setDefaults() {
 	l.RetryCount = 4
 	l.IdleLimit = Duration{24 * time.Hour}
 	l.GwInfo = "both"
-	l.DutyCycle, l.MaxQoS = 100, 2
+	l.DutyCycle, l.MaxQoS, l.Hops = 100, 2, 1
 }
 
 // setDefaults gives every [[gateway.predefined]] what it does not say.

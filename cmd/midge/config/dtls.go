@@ -4,7 +4,7 @@ package config
 func (v checker) dtls(at string, l Link) {
 	v.foreign(at, "serial", "dtls", serialKeys...)
 	v.foreign(at, "xbee", "dtls", xbeeKeys...)
-	v.foreign(at, "udp", "dtls", "groups")
+	v.foreign(at, "udp", "dtls", "groups", "multicast_hops")
 	if l.MTU != 0 {
 		v.number(at+".mtu", l.MTU, mtuLeast, 8128)
 	}

@@ -50,6 +50,7 @@ func (v checker) udp(at string, l Link) {
 		v.number(at+".mtu", l.MTU, mtuLeast, 65507)
 	}
 	v.groups(at, l)
+	v.number(at+".multicast_hops", l.Hops, 1, 255)
 	if !v.required(at+".address", l.Address, "[link] of type udp", "127.0.0.1:1883") || !v.address(at+".address", l.Address) {
 		return
 	}
@@ -88,7 +89,7 @@ func (v checker) groups(at string, l Link) {
 var (
 	serialKeys = []string{"device", "device_tx", "baud", "framing", "node_address", "node_acks"}
 	xbeeKeys   = []string{"network", "radius"}
-	udpKeys    = []string{"address", "groups", "public"}
+	udpKeys    = []string{"address", "groups", "multicast_hops", "public"}
 	dtlsKeys   = []string{"psk_file", "cert_file", "key_file", "ca_file", "require_certificate"}
 )
 

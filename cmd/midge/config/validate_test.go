@@ -130,6 +130,8 @@ func TestValidation(t *testing.T) {
 			`config.toml:5: [link] groups: "10.0.0.1" is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883", or "255.255.255.255"`,
 			`config.toml:5: [link] groups: "[ff02::1]:99" is of another IP version than address = "127.0.0.1:1"`,
 			`config.toml:5: [link] groups: "[ff02::1]:x" is not a multicast address; write for example "225.1.1.1" or "[ff02::1]:1883", or "255.255.255.255"`}},
+		{"multicast that goes nowhere", udp + "address = \"127.0.0.1:1\"\nmulticast_hops = 0", []string{
+			`config.toml:5: [link] multicast_hops = 0 is out of range; it goes from 1 to 255`}},
 		{"groups on an interface", udp + "address = \":1\"\ngroups = [\"225.1.1.1\", \"[ff02::1]\", \"[ff02::1%eth0]:99\"]\npublic = true", []string{
 			`config.toml:5: [link] groups: "[ff02::1%eth0]:99" is joined on every interface that the link's address is on; leave "%eth0" out`}},
 		{"groups of the other version", udp + "address = \"[::1]:1\"\ngroups = [\"225.1.1.1\", \"ff02::1\"]\npublic = true", []string{

@@ -132,5 +132,5 @@ func (n *Node) openLink(l config.Link) (transports.Link, error) {
 		c.Failed = failures(n.log.With("link", l.Name))
 		return dtls.Listen(c)
 	}
-	return udp.Listen(udp.Config{Address: l.Address, Groups: l.Groups, MTU: l.MTU})
+	return udp.Listen(udp.Config{Address: l.Address, Groups: l.Groups, Hops: l.Hops, MTU: l.MTU})
 }
