@@ -60,11 +60,12 @@ func TestPacketsOfTwoPortsStayWhole(t *testing.T) {
 		message := appendLoRaLink(nil, []byte{4, 0xFF, 0xC4, 0, 9, loraMQTTSN}, linktest.Message(20, 1))
 		go func() {
 			rx.Write(message[:9])
+			synctest.Wait() // it is read
 			tx.Write(appendLoRaLink(nil, []byte{loraModemAddr, 0, 0, 0, 0, loraAck}, nil))
+			synctest.Wait()
 			rx.Write(message[9:])
 		}()
 		wantFrame(t, l, "the message is whole", linktest.Message(20, 1))
-		go l.ReadFrames(frames(1)) // the answer may come to the reader after it
 		wantPacket(t, tx, "and the answer has let the next frame go", appendLoRaLink(nil, []byte{4, loraMQTTSN}, []byte{2, 0x18}))
 		for reason, n := range l.Stats().Errors {
 			if n > 0 {
