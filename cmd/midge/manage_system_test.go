@@ -17,7 +17,7 @@ func newField(t *testing.T, more string) (*estate, func(id string) *device) {
 	t.Helper()
 	over := peertest.FreePort(t)
 	e := newEstate(t, "")
-	e.write("config.toml", strings.Replace(e.config(""), "link = []\n", "", 1)+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n%s", over, more))
+	e.write("config.toml", strings.NewReplacer("link = []\n", "", "[log]\n", "[log]\ntopic = true\n").Replace(e.config(""))+fmt.Sprintf("[[link]]\nname = \"lan\"\ntype = \"udp\"\naddress = \"127.0.0.1:%d\"\n%s", over, more))
 	e.run()
 	return e, func(id string) *device {
 		link, err := udp.Dial(fmt.Sprint("127.0.0.1:", over))
@@ -83,4 +83,21 @@ func TestStatesOfDevices(t *testing.T) {
 	here.waitFor("a device that is there is active", "midge/estate/device/valve/state active")
 	valve.do("sleep", func(c *client.Client, now time.Time) error { return c.Sleep(now, time.Minute) })
 	here.waitFor("one that sleeps is asleep", "midge/estate/device/valve/state asleep")
+}
+
+// TestLogIsPublished: the log can be read from afar, and does not feed itself.
+func TestLogIsPublished(t *testing.T) {
+	e, device := newField(t, "")
+	log := start(t, midgePath(t), "sub", "-p", fmt.Sprint(e.port), "-v", "-i", "reader", "-t", "$SYS/broker/log/#")
+	e.waitFor("the reader is there", "msg=\"client connected\" client=reader ")
+	device("valve").publish("a", "1", mqttsn.AtLeastOnce)
+	log.waitFor("what is logged is published", "msg=\"client connected\" link=lan client=valve ")
+	publisher := start(t, midgePath(t), "pub", "-p", fmt.Sprint(e.port), "-i", "last", "-t", "a", "-m", "2")
+	<-publisher.done
+	log.waitFor("and so on", "client=last ")
+	for _, line := range log.output() {
+		if !strings.HasPrefix(line, "$SYS/broker/log/I time=") || strings.Contains(line, "level=DEBUG") {
+			t.Errorf("only what is there to be told: %s", line)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -37,10 +38,14 @@ func (c *runCmd) Run(ctx context.Context) error {
 		return daemonize()
 	}
 	level := new(slog.LevelVar)
-	log := logger(cfg.Log, level)
+	topics := node.NewLogTopics()
+	log := logger(cfg.Log, level, topics)
 	n, err := node.New(cfg, log)
 	if err != nil {
 		return err
+	}
+	if cfg.Log.Topic {
+		n.PublishLog(topics)
 	}
 	r := &reloader{read: c.read, node: n, level: level, log: log}
 	n.Control(requests{r, n}.answer)
@@ -108,14 +113,19 @@ func levelOf(l config.Log) (level slog.Level) {
 	return level
 }
 
-// logger logs at level, which may be moved later.
-func logger(l config.Log, level *slog.LevelVar) *slog.Logger {
+// logger logs at level, which may be moved later, and to topics if that is meant.
+func logger(l config.Log, level *slog.LevelVar, topics *node.LogTopics) *slog.Logger {
 	level.Set(levelOf(l))
 	options := &slog.HandlerOptions{Level: level}
+	format := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+		format = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
+	h := format(os.Stderr)
+	if l.Topic {
+		h = topics.Beside(h, format)
+	}
+	return slog.New(h)
 }
 
 type checkCmd struct {

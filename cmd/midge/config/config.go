@@ -45,6 +45,7 @@ func (n Node) Name() string {
 type Log struct {
 	Level  string `toml:"level"`  // one of LogLevels
 	Format string `toml:"format"` // one of LogFormats
+	Topic  bool   `toml:"topic"`  // publish it too, under $SYS/broker/log
 }
 
 // Listener is one address where MQTT clients connect. Which fields count depends on Type.

@@ -43,7 +43,7 @@ func TestProblems(t *testing.T) {
 		{"key without a table", "data_dir = \"x\"\n", []string{
 			`config.toml:1: the part above the first table has no key "data_dir"; it belongs to [node]`}},
 		{"unknown key without a neighbour", "[log]\ncolours = true", []string{
-			`config.toml:2: [log] has no key "colours"; its keys are level, format`}},
+			`config.toml:2: [log] has no key "colours"; its keys are level, format, topic`}},
 		{"number for text", "[node]\nid = 7", []string{
 			`config.toml:2: [node] id must be text in quotes, not the number 7`}},
 		{"text for number", "[gateway]\nid = \"1\"", []string{

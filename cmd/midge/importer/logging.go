@@ -24,7 +24,7 @@ func logDest(c *conf, _ *cursor, d directive) {
 	case "syslog":
 		c.lose(d, stderr+"under systemd the journal takes it, and syslog from there")
 	case "topic":
-		c.lose(d, "Midge does not publish its log; $SYS and /metrics have the figures")
+		c.log.set("topic", true)
 	case "none":
 		c.logging = logging{types: map[string]bool{}, typed: true}
 		c.lose(d, `Midge always logs; level = "error" is the least`)
