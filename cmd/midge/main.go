@@ -22,6 +22,7 @@ type cli struct {
 	Reload  reloadCmd  `cmd:"" help:"Have the running gateway read its configuration, password, ACL and certificate files again."`
 	Status  statusCmd  `cmd:"" help:"Print what the running gateway says of its links, bridges and devices, or of one device in full, as JSON."`
 	Kick    kickCmd    `cmd:"" help:"Have the running gateway disconnect clients, and forget them if that is meant."`
+	Behalf  behalfCmd  `cmd:"" name:"subscribe-for" help:"Have the running gateway subscribe a device that cannot do it itself."`
 	Trace   traceCmd   `cmd:"" help:"Record what a link of the running gateway carries, for Wireshark."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration and print what it would run."`
 	Pub     clientCmd  `cmd:"" help:"Publish, with the flags of mosquitto_pub." passthrough:""`

@@ -101,3 +101,24 @@ func TestLogIsPublished(t *testing.T) {
 		}
 	}
 }
+
+// TestSubscribeCommand subscribes a device that has not asked for it.
+func TestSubscribeCommand(t *testing.T) {
+	e, device := newField(t, "")
+	valve := device("valve")
+	subscribe := func(want string, args ...string) {
+		t.Helper()
+		out, errs, status := midge(t, e.dir, append([]string{"subscribe-for"}, args...)...)
+		if failed := strings.HasPrefix(want, "midge: "); out+errs != want+"\n" || failed != (status == 1) {
+			t.Errorf("midge subscribe-for %s says %q, status %d, not %q", strings.Join(args, " "), out+errs, status, want)
+		}
+	}
+	subscribe("\"valve\" is subscribed to \"cmd/#\" at QoS 1\n\"valve\" is subscribed to \"a\" at QoS 1", "valve", "cmd/#", "a", "-q", "1")
+	device("pump").publish("cmd/open", "7", mqttsn.AtLeastOnce)
+	if m := await[client.Message](valve, "the device gets it"); string(m.Payload) != "7" {
+		t.Errorf("what was published: %+v", m)
+	}
+	subscribe("\"valve\" is no longer subscribed to \"cmd/#\"\n\"valve\" was not subscribed to \"b\"", "valve", "--remove", "cmd/#", "b")
+	subscribe("midge: \"door\" \"a\": it is neither connected nor asleep", "door", "a")
+	subscribe("midge: \"valve\" is subscribed to \"c\" at QoS 0\n\"valve\" \"a/#/b\": \"a/#/b\" is no filter: '#' must be the last level and stand alone in it", "valve", "c", "a/#/b")
+}

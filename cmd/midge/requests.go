@@ -16,6 +16,8 @@ const (
 	statusRequest = "status" // without a value, or with client ids
 	traceRequest  = "trace"  // with a tracing
 	kickRequest   = "kick"   // with a kicking
+
+	subscribeRequest = "subscribe" // with a subscribing
 )
 
 // requests answers them.
@@ -40,6 +42,11 @@ func (r requests) answer(request string) (a control.Answer, err error) {
 		var k kicking
 		if err = json.Unmarshal([]byte(value), &k); err == nil {
 			a.Text, err = r.node.Kick(k.Clients, k.Forget)
+		}
+	case subscribeRequest:
+		var s subscribing
+		if err = json.Unmarshal([]byte(value), &s); err == nil {
+			a.Text, err = r.node.Subscribe(s.Client, s.Filters, s.QoS, s.Remove)
 		}
 	default:
 		err = fmt.Errorf("this midge does not know the request %q", word)
