@@ -53,23 +53,24 @@ type client struct {
 	peer peer
 	s    *broker.Session // nil: not connected
 
-	state      State // Connecting is not stored: see shown
-	clean      bool  // CleanSession of the last CONNECT
-	receives   bool  // may have subscriptions, so deliveries are worth asking for
-	displaced  bool  // another client id has been heard from its address since
-	shownState uint8 // the state that was published of it last, and one; 0 = none was
-	probes     uint8 // PINGREQ sent since it was heard, see LinkConfig.Probe
-	promised   uint8 // answers that are not yet safe, see promise
-	takenUp    bool  // after a restart, session and all
-	resent     bool  // takenUp: the delivery that may have been open then has been sent again
-	pinged     bool  // PINGREQ waits for its PINGRESP
-	queued     bool  // in link.turns
-	untold     bool  // the last word on its CONNECT, a request for its will or CONNACK, has not left yet: there is no room on the air
-	asked      asked // what became of the last will handshake
-	woken      atomic.Bool
+	state     State // Connecting is not stored: see shown
+	clean     bool  // CleanSession of the last CONNECT
+	receives  bool  // may have subscriptions, so deliveries are worth asking for
+	displaced bool  // another client id has been heard from its address since
+	probes    uint8 // PINGREQ sent since it was heard, see LinkConfig.Probe
+	promised  uint8 // answers that are not yet safe, see promise
+	takenUp   bool  // after a restart, session and all
+	resent    bool  // takenUp: the delivery that may have been open then has been sent again
+	pinged    bool  // PINGREQ waits for its PINGRESP
+	queued    bool  // in link.turns
+	untold    bool  // the last word on its CONNECT, a request for its will or CONNACK, has not left yet: there is no room on the air
+	asked     asked // what became of the last will handshake
+	woken     atomic.Bool
 
 	rssi int8 // of the last frame that told: dBm, 0 = none did
 	lqi  uint8
+
+	shownState uint8 // the state that was published of it last, and one; 0 = none was
 
 	keepAlive uint16 // seconds
 	sleep     uint16 // seconds

@@ -83,6 +83,8 @@ type LinkConfig struct {
 
 	Airtime Airtime // how much the link may send; default: without limit
 
+	MountPoint string // stands in front of every topic of a client, as [topic.MountFor] makes it
+
 	// Whom the link serves; empty: everyone. Clients are patterns of client ids with '*' and '?'. Addresses are IP addresses, networks in CIDR form,
 	// or such patterns of addresses as the link formats them, with "/" and the node id in hexadecimal behind a forwarder. Others hear CONNACK if they
 	// say CONNECT and nothing otherwise.

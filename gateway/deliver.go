@@ -76,7 +76,7 @@ func (l *link) fits(c *client, x *exchange) bool {
 	case releasing:
 		return true
 	case registering:
-		if (mqttsn.Register{TopicName: x.out.Message.Topic}).Size() > room {
+		if (mqttsn.Register{TopicName: l.nameOf(c, x)}).Size() > room {
 			return false
 		}
 	}
@@ -93,7 +93,7 @@ func (l *link) tooLong(c *client, out *broker.Outbound) {
 // address chooses how PUBLISH names its topic. An id that was registered goes first, because the client itself chose to know the topic so; then one
 // that was agreed beforehand; then the name itself, if it has two octets; else a new id is given and REGISTER comes before PUBLISH.
 func (l *link) address(c *client, x *exchange) (why DropReason, ok bool) {
-	name := x.out.Message.Topic
+	name := l.nameOf(c, x)
 	if id, ok := c.topics.find(name); ok {
 		return l.byEntry(c, x, id)
 	}
@@ -110,7 +110,7 @@ func (l *link) address(c *client, x *exchange) (why DropReason, ok bool) {
 
 func (l *link) byNewEntry(c *client, x *exchange) (why DropReason, ok bool) {
 	given := len(c.topics.entries)
-	id, ok := c.topics.add(x.out.Message.Topic, l.sp.cfg.Limits.TopicIDs)
+	id, ok := c.topics.add(l.nameOf(c, x), l.sp.cfg.Limits.TopicIDs)
 	if !ok {
 		return TopicIDsFull, false
 	}
@@ -173,7 +173,7 @@ func (l *link) transmit(c *client, x *exchange) {
 			}
 			x.regID = c.lastReg
 		}
-		l.send(&c.peer, mqttsn.Register{TopicID: x.topicID, MsgID: x.regID, TopicName: x.out.Message.Topic})
+		l.send(&c.peer, mqttsn.Register{TopicID: x.topicID, MsgID: x.regID, TopicName: l.nameOf(c, x)})
 	case publishing:
 		p := l.publishOf(x)
 		l.send(&c.peer, p)

@@ -172,14 +172,14 @@ func (a *allowed) binds(id, text string, p *peer) (elsewhere bool) {
 	return elsewhere
 }
 
-// clientAt is the client that is to be at an address, "*" if no one is named there or several could be.
+// clientAt is the client that is to be at an address, "" if no one is named there or several could be.
 func (a *allowed) clientAt(text string, p *peer) string {
 	for i := range a.bound {
 		if b := &a.bound[i]; !strings.ContainsAny(b.client, "*?") && b.from.has(text, p) {
 			return b.client
 		}
 	}
-	return "*"
+	return ""
 }
 
 func matchesAny(patterns []string, s string) bool {

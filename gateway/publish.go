@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 
 	"midge/broker"
@@ -63,6 +64,7 @@ func (l *link) publish(c *client, p *mqttsn.Publish) {
 	if c.state == Asleep {
 		l.counters.asleep++
 	}
+	name = l.mountOf(c).Name(name)
 	c.in++
 	c.lastTopic = name
 	c.lastValue = append(c.lastValue[:0], p.Data[:min(len(p.Data), lastValueMax)]...)
@@ -149,13 +151,14 @@ func emptyMessage(n int) *broker.Message {
 }
 
 // publishAnonymous handles PUBLISH at QoS −1, from whomever it comes: it is nobody's session and is never answered (§6.8). c is the client at that
-// address, or nil; its own predefined topic ids count, or those of the client that LinkConfig.ClientAddresses has there.
+// address, or nil.
 func (l *link) publishAnonymous(c *client, from *peer, p *mqttsn.Publish) {
 	if !l.sp.cfg.QoSMinusOne {
 		l.drop(QoSMinusOneOff)
 		return
 	}
-	name, data, ok := l.anonymousTopic(c, from, p)
+	id, user := l.speaker(c, from)
+	name, data, ok := l.anonymousTopic(id, p)
 	if !ok {
 		l.drop(InvalidTopic)
 		who := l.formatPeer(from)
@@ -165,7 +168,7 @@ func (l *link) publishAnonymous(c *client, from *peer, p *mqttsn.Publish) {
 	l.counters.qosMinusOne++
 	q := *p
 	q.Data = data
-	l.in[0] = broker.Inbound{Message: newMessage(name, &q)}
+	l.in[0] = broker.Inbound{Message: newMessage(l.mount(id, user).Name(name), &q)}
 	defer func() { l.in[0].Message = nil }()
 	for range 2 { // a second time if somebody has taken the session over
 		if l.anonymous == nil && !l.openAnonymous() {
@@ -183,18 +186,24 @@ func (l *link) publishAnonymous(c *client, from *peer, p *mqttsn.Publish) {
 	}
 }
 
+// speaker is whose predefined topics and mount count for what is published at QoS −1: the client at that address, or the one that LinkConfig.ClientAddresses has
+// there; "" for nobody known.
+func (l *link) speaker(c *client, from *peer) (id, user string) {
+	switch {
+	case c != nil:
+		return c.id, c.user
+	case len(l.allow.bound) > 0:
+		return l.allow.clientAt(l.format(from.addr), from), ""
+	}
+	return "", ""
+}
+
 // anonymousTopic returns topic and payload. Only predefined and short topics mean something without a session; with
 // InlineTopics so does the name before the data.
-func (l *link) anonymousTopic(c *client, from *peer, p *mqttsn.Publish) (name string, data []byte, ok bool) {
+func (l *link) anonymousTopic(id string, p *mqttsn.Publish) (name string, data []byte, ok bool) {
 	switch p.TopicIDType {
 	case mqttsn.Predefined:
-		id := "*"
-		if c != nil {
-			id = c.id
-		} else if len(l.allow.bound) > 0 {
-			id = l.allow.clientAt(l.format(from.addr), from)
-		}
-		name, ok = l.sp.predefined.name(id, l.name, p.TopicID)
+		name, ok = l.sp.predefined.name(cmp.Or(id, "*"), l.name, p.TopicID)
 		return name, p.Data, ok
 	case mqttsn.Short:
 		name, ok = shortName(p.TopicID)

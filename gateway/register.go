@@ -63,7 +63,7 @@ func (l *link) regack(c *client, p mqttsn.Regack) {
 		// "… the client … rejects the REGISTER: … equals an unsubscribe of that name"; a filter with wildcards stays and the
 		// name is kept from the client until it connects again (§6.10).
 		e.refused = true
-		if _, err := c.s.Unsubscribe(l.now, []string{e.name}); err != nil {
+		if _, err := c.s.Unsubscribe(l.now, []string{l.mountOf(c).Name(e.name)}); err != nil {
 			l.takenOver(c)
 			return
 		}

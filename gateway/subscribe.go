@@ -35,7 +35,7 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 		}
 		ack.TopicID = id
 	}
-	sub := broker.Subscription{Filter: filter, QoS: l.capped(p.QoS)}
+	sub := broker.Subscription{Filter: l.mountOf(c).Filter(filter), QoS: l.capped(p.QoS)}
 	if p.Dup && p.MsgID == c.lastSub {
 		sub.RetainHandling = 1 // what the first one has let in is on its way; if that was lost, this is the first
 	}
@@ -60,7 +60,7 @@ func (l *link) subscribe(c *client, p mqttsn.Subscribe) {
 func (l *link) unsubscribe(c *client, p mqttsn.Unsubscribe) {
 	filter, code := l.filterOf(c, p.TopicIDType, p.TopicID, p.TopicName)
 	if code == mqttsn.Accepted {
-		if _, err := c.s.Unsubscribe(l.now, []string{filter}); err != nil {
+		if _, err := c.s.Unsubscribe(l.now, []string{l.mountOf(c).Filter(filter)}); err != nil {
 			l.takenOver(c)
 			return
 		}

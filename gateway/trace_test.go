@@ -227,6 +227,8 @@ func (r *tracer) config(args []string) {
 			if r.linkCfg.MaxQoS = n; n == 0 {
 				r.linkCfg.MaxQoS = -1
 			}
+		case "mount":
+			r.linkCfg.MountPoint = value
 		case "commit":
 			r.commit = d
 		case "ids":

@@ -185,7 +185,7 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 		l.promptFailed(c)
 		return
 	}
-	pr.will = &will{topic: p.Topic, qos: l.capped(p.QoS), retain: p.Retain}
+	pr.will = &will{topic: l.mount(c.id, pr.user).Name(p.Topic), qos: l.capped(p.QoS), retain: p.Retain}
 	pr.tries, pr.again = 0, false
 	l.promptOut(c)
 	l.schedule(c)
@@ -218,7 +218,7 @@ func (l *link) updateWillTopic(c *client, p mqttsn.WillTopic) {
 			l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.NotSupported})
 			return
 		}
-		w = &will{topic: p.Topic, qos: l.capped(p.QoS), retain: p.Retain}
+		w = &will{topic: l.mountOf(c).Name(p.Topic), qos: l.capped(p.QoS), retain: p.Retain}
 		if c.will != nil {
 			w.payload = c.will.payload
 		}

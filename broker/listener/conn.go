@@ -12,6 +12,7 @@ import (
 
 	"midge/broker"
 	"midge/broker/mqtt"
+	"midge/broker/topic"
 )
 
 // wire is what carries a connection's octets: a socket in a loop, or a stream with a goroutine of its own. All but pump and hurry are called
@@ -54,8 +55,9 @@ type conn struct {
 	lastRead  time.Time
 	goodbye   *broker.Closing // how to close the session; nil: the client was lost
 	expires   bool            // the session has an expiry interval
+	mount     topic.Mount     // in front of its topics; written before the session exists
 	aliases   map[uint16]string
-	topic     string          // published to last: most clients repeat themselves
+	topic     string          // published to last, mount and all: most clients repeat themselves
 	busy      <-chan struct{} // see Session.Publish
 	partial   []byte          // octets of a packet that is not whole yet
 	batch     batch

@@ -82,6 +82,7 @@ func (c *conn) refuse(r mqtt.ReasonCode, text string) error {
 // accept opens the session of a client that may come in.
 func (c *conn) accept(p *mqtt.Connect, id string, v *Verdict) error {
 	now := time.Now()
+	c.mount = topic.MountFor(c.policy.MountPoint, id, v.Username)
 	o := broker.Options{ClientID: id, Username: v.Username, Access: c.policy.Auth.Access(v.Username, id), Protocol: Protocol, CleanStart: p.CleanStart, Waker: c, Wakes: c.wakes, PullBytes: pullBytes}
 	switch {
 	case p.Version != mqtt.V5 && !p.CleanStart:
@@ -130,7 +131,7 @@ func (c *conn) will(now time.Time, w *mqtt.Will) *broker.Will {
 	if w == nil {
 		return nil
 	}
-	m := &broker.Message{Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
+	m := &broker.Message{Topic: c.mount.Name(w.Topic), Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
 	will := &broker.Will{Message: m}
 	if w.Props != nil {
 		setProperties(m, now, w.Props)

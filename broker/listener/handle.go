@@ -147,9 +147,10 @@ func (c *conn) refusePayload(q mqtt.QoS, id uint16) error {
 	return c.session.Reply(c.ackPacket(t, id, mqtt.PayloadFormatInvalid))
 }
 
-// topicOf resolves the topic name: repeated, aliased or new.
+// topicOf resolves the topic name: repeated, aliased or new. What it returns has the mount in front.
 func (c *conn) topicOf(p *mqtt.Publish) (string, error) {
-	name := c.topic
+	last := c.mount.Strip(c.topic)
+	name := last
 	if string(p.Topic) != name {
 		name = string(p.Topic)
 	}
@@ -159,15 +160,15 @@ func (c *conn) topicOf(p *mqtt.Publish) (string, error) {
 			return "", err
 		}
 	}
-	if name == c.topic && name != "" {
-		return name, nil
+	if name == last && name != "" {
+		return c.topic, nil
 	}
 	if err := topic.ValidName(name); err != nil {
 		// "The Topic Name in the PUBLISH packet MUST NOT contain wildcard characters" [MQTT-3.3.2-2]
 		return "", &mqtt.Error{Reason: c.topicFault(name), Text: "PUBLISH: " + err.Error()}
 	}
-	c.topic = name
-	return name, nil
+	c.topic = c.mount.Name(name)
+	return c.topic, nil
 }
 
 func (c *conn) topicFault(name string) mqtt.ReasonCode {
@@ -272,7 +273,7 @@ func (c *conn) subscribe(first byte, body []byte) error {
 			// "It is a Protocol Error to set the No Local bit to 1 on a Shared Subscription" [MQTT-3.8.3-4]
 			return &mqtt.Error{Reason: mqtt.ProtocolError, Text: "SUBSCRIBE: no local on a shared subscription"}
 		}
-		subs[i] = broker.Subscription{Filter: s.Filter, QoS: min(s.QoS, c.policy.qosMax()), NoLocal: s.NoLocal || c.bridge && !shared,
+		subs[i] = broker.Subscription{Filter: c.mount.Filter(s.Filter), QoS: min(s.QoS, c.policy.qosMax()), NoLocal: s.NoLocal || c.bridge && !shared,
 			RetainAsPublished: s.RetainAsPublished || c.bridge, RetainHandling: s.RetainHandling}
 		if p.Props.Has(mqtt.PropSubscriptionID) {
 			subs[i].ID = p.Props.SubscriptionIDs[0]
@@ -303,10 +304,11 @@ func (c *conn) unsubscribe(first byte, body []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range p.Filters {
+	for i, f := range p.Filters {
 		if err := topic.ValidFilter(f); err != nil {
 			return filterFault("UNSUBSCRIBE", err)
 		}
+		p.Filters[i] = c.mount.Filter(f)
 	}
 	codes, err := c.session.Unsubscribe(c.lastRead, p.Filters)
 	if err != nil {

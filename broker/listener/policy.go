@@ -37,6 +37,8 @@ type Policy struct {
 
 	WebSocket *WebSocket // MQTT goes over WebSockets; nil: it does not
 
+	MountPoint string // stands in front of every topic of a client, as [topic.MountFor] makes it
+
 	Auth Authenticator // decides who may come in and what they may do; nil lets everyone do everything
 }
 

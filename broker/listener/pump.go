@@ -241,7 +241,7 @@ func (c *conn) encode(box *outbox, now time.Time, o *broker.Outbound) []byte {
 		return mqtt.AppendAck(b, ackTypes[o.Kind], o.ID, o.Reason, c.version)
 	}
 	m := o.Message
-	d := mqtt.Delivery{Topic: m.Topic, Payload: m.Payload, Props: m.Properties,
+	d := mqtt.Delivery{Topic: c.mount.Strip(m.Topic), Payload: m.Payload, Props: m.Properties,
 		QoS: o.QoS, Retain: o.Retain, Dup: o.Dup, ID: o.ID, SubIDs: o.SubscriptionIDs}
 	if !m.Expires.IsZero() {
 		d.Expiry = uint32(max(1, (m.Expires.Sub(now)+time.Second-1)/time.Second)) // it may be over for what is sent again

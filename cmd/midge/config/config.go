@@ -78,6 +78,8 @@ type Listener struct {
 	ConnectRate              int `toml:"connect_rate"`                // new ones in a second; 0 = any number
 	ConnectRatePerAddress    int `toml:"connect_rate_per_address"`    // likewise
 
+	MountPoint string `toml:"mount_point"` // in front of every topic of its clients; %c, %u; "" = nothing
+
 	MaxPacketSize      int      `toml:"max_packet_size"`      // octets of a packet from a client
 	ReceiveMaximum     int      `toml:"receive_maximum"`      // QoS 2 messages of a client that may be open
 	MaxTopicAlias      int      `toml:"max_topic_alias"`      // of a client; 0 = none
@@ -118,6 +120,8 @@ type Link struct {
 	BitRate       int     `toml:"bit_rate"`       // bits a second of the medium; 0 = without limit, serial and xbee: by the baud
 	DutyCycle     float64 `toml:"duty_cycle"`     // percent of an hour that may be sent; 100 = all of it
 	FrameOverhead int     `toml:"frame_overhead"` // octets that the medium adds to each message
+
+	MountPoint string `toml:"mount_point"` // in front of every topic of its devices; %c, %u; "" = nothing
 
 	MaxConnections int `toml:"max_connections"` // devices connected at a time; 0 = the gateway's bound
 

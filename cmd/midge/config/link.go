@@ -23,6 +23,7 @@ func (v checker) links() {
 		v.airtime(at, l)
 		v.number(at+".max_qos", l.MaxQoS, 0, 2)
 		v.number(at+".max_connections", l.MaxConnections, 0, math.MaxInt32)
+		v.mountPoint(at, "[link]", l.MountPoint)
 		if !v.required(at+".type", l.Type, "[link]", "udp") || !v.oneOf(at+".type", l.Type, LinkTypes) {
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"midge/broker/topic"
 )
 
 // listeners checks every [[listener]].
@@ -152,6 +154,7 @@ func (v checker) listenerBounds(at string, l Listener) {
 	if l.UseIdentityAsUsername && !l.RequireCertificate && !l.ProxyProtocol {
 		v.addf(at+".use_identity_as_username", "[listener] use_identity_as_username needs require_certificate = true beside it (types tls and wss), or proxy_protocol = true")
 	}
+	v.mountPoint(at, "[listener]", l.MountPoint)
 	for _, n := range []struct {
 		key         string
 		value       int
@@ -167,6 +170,13 @@ func (v checker) listenerBounds(at string, l Listener) {
 		{"max_qos", l.MaxQoS, 0, 2},
 	} {
 		v.number(at+"."+n.key, n.value, n.least, n.most)
+	}
+}
+
+// mountPoint checks what a listener or a link puts in front of topics.
+func (v checker) mountPoint(at, section, pattern string) {
+	if err := topic.ValidMount(pattern); err != nil {
+		v.addf(at+".mount_point", "%s mount_point = %q: %v; write for example \"barn/\" or \"devices/%%c/\"", section, pattern, err)
 	}
 }
 

@@ -20,6 +20,8 @@ func TestAfterRestart(t *testing.T) {
 		{"\"l\"", "\"l\"\nregister_after_sleep = true\nretry_count = 1\nrebind = \"never\"\nallow_clients = [\"a\"]\ndeny_clients = [\"b\"]\ndeny_addresses = [\"*7\"]\nclient_addresses = [\"a b\"]\nidle_limit = \"1h\"\nprobe = true\nbit_rate = 9600\nduty_cycle = 10\nframe_overhead = 5\nmax_qos = 1", ""},
 		{"\"l\"", "\"l\"\nmtu = 60", "[[link]] l"},
 		{"/dev/x\"", "/dev/x\"\nframing = \"loralink\"\ndevice_tx = \"/dev/y\"", "[[link]] l"},
+		{"\"l\"", "\"l\"\nmount_point = \"m/\"", "[[link]] l"},
+		{`"127.0.0.1:1883"`, "\"127.0.0.1:1883\"\nmount_point = \"m/\"", ""},
 		{"[log]", "[store]\non_damage = \"refuse\"\n[gateway]\npredefined = []\n[log]", "[store] on_damage"},
 		{"[log]", "[http]\naddress = \"\"\n[log]", "[http] address"},
 		{"[log]", "[[bridge]]\nname = \"b\"\naddress = \"mqtt://b\"\n[[bridge.topic]]\nfilter = \"a\"\ndirection = \"out\"\n[log]", "[[bridge]]"},

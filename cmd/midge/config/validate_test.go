@@ -201,6 +201,9 @@ func TestValidation(t *testing.T) {
 			`config.toml:2: [gateway] availability_topic = "{link}/{client}": only {node} and {client} are replaced`}},
 		{"states under a filter", "[gateway]\navailability_topic = \"#/{client}\"", []string{
 			`config.toml:2: [gateway] availability_topic = "#/{client}": topic name contains a wildcard`}},
+		{"what stands in front of topics", "[[listener]]\naddress = \"127.0.0.1:1\"\nmount_point = \"a/+/\"\n" + udp + "address = \"127.0.0.1:1\"\nmount_point = \"$SYS/\"", []string{
+			`config.toml:3: [listener] mount_point = "a/+/": topic name contains a wildcard; write for example "barn/" or "devices/%c/"`,
+			`config.toml:8: [link] mount_point = "$SYS/": begins with '$', as only the server's own topics do; write for example "barn/" or "devices/%c/"`}},
 		{"found with a bridge that is not there", "[gateway]\nadvertise_when_bridged = true", []string{
 			`config.toml:2: [gateway] advertise_when_bridged = true, but there is no [[bridge]]: leave it out`}},
 		{"airtime without a rate", udp + "address = \"127.0.0.1:1\"\nduty_cycle = 0.1", []string{

@@ -1,6 +1,9 @@
 package importer
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // isEMQX wants HOCON, of which JSON is a part, that holds gateway.mqttsn, or a file of EMQX 4's emqx_sn plugin.
 func isEMQX(_ string, data []byte) bool {
@@ -30,7 +33,8 @@ func readEMQX(j *job, path string, data []byte) *document {
 		}
 		for _, m := range g.at("mountpoint") {
 			if m.text != "" {
-				j.leave(Left{File: path, Line: m.line, Option: "mountpoint", Why: "Midge puts nothing in front of a gateway's topics; write it into each topic here", at: m.line})
+				pattern := strings.NewReplacer("${clientid}", "%c", "${username}", "%u").Replace(m.text)
+				j.leave(Left{File: path, Line: m.line, Option: "mountpoint", Why: fmt.Sprintf("write mount_point = %q beside the [[link]]", pattern), at: m.line})
 			}
 		}
 	}

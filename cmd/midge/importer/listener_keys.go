@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"midge/broker/topic"
 )
 
 // file is for options whose value is the path of a file.
@@ -115,8 +117,13 @@ func maxTopicAliasBroker(c *conf, at *cursor, d directive) {
 }
 
 func mountPoint(c *conf, at *cursor, d directive) {
-	if v, ok := c.text(d); ok {
-		at.listener.useless = fmt.Sprintf("Midge does not put %q in front of a listener's topics, and without it clients would meet that must not", v)
+	v, ok := c.text(d)
+	switch {
+	case !ok:
+	case topic.ValidMount(v) != nil || strings.Contains(v, "%c") || strings.Contains(v, "%u"): // to Mosquitto these are no more than letters
+		at.listener.useless = fmt.Sprintf("Midge does not put %q in front of topics, and without it clients would meet that must not", v)
+	default:
+		at.listener.keys.set("mount_point", v)
 	}
 }
 

@@ -54,7 +54,7 @@ func (n *Node) linkConfig(l config.Link) gateway.LinkConfig {
 		client, address := config.ClientAt(s)
 		cfg.ClientAddresses = append(cfg.ClientAddresses, gateway.ClientAddress{Client: client, Address: address})
 	}
-	cfg.Clients = l.MaxConnections
+	cfg.Clients, cfg.MountPoint = l.MaxConnections, l.MountPoint
 	rate, overhead := l.Rate()
 	cfg.Airtime = gateway.Airtime{Rate: rate, Overhead: overhead, Duty: l.DutyCycle}
 	if cfg.MaxQoS = l.MaxQoS; l.MaxQoS == 0 {
