@@ -217,6 +217,7 @@ func TestIdleConnections(t *testing.T) {
 		t.Errorf("%d idle connections cost no goroutines: there were %d, now %d", n, before, after)
 	}
 	for _, c := range clients {
+		c.SetDeadline(time.Now().Add(20 * time.Second)) // to connect them all may have taken as long
 		c.Write(mqtt.AppendPingreq(nil))
 	}
 	for i, c := range clients {
