@@ -15,13 +15,13 @@ var ErrNotConnected = errors.New("it is neither connected nor asleep")
 
 // Subscribe subscribes a client that is connected or asleep, for devices that cannot do it themselves. It hears of it by the first message: each name is registered
 // before. The QoS is bounded as if the client had asked for it, and so is what it may have. Until it ends with its session or by Unsubscribe the subscription
-// is one as any other.
+// is one as any other. The filter is as the client would write it: the link's mount point goes in front.
 func (g *Gateway) Subscribe(clientID, filter string, qos mqtt.QoS) (granted mqtt.QoS, err error) {
 	if err := topic.ValidFilter(filter); err != nil {
 		return 0, fmt.Errorf("%q is no filter: %w", filter, err)
 	}
 	err = g.onBehalf(clientID, func(l *link, c *client) error {
-		sub := broker.Subscription{Filter: filter, QoS: min(qos, mqtt.QoS(l.cfg.MaxQoS))}
+		sub := broker.Subscription{Filter: l.mountOf(c).Filter(filter), QoS: min(qos, mqtt.QoS(l.cfg.MaxQoS))}
 		reasons, err := c.s.Subscribe(l.now, []broker.Subscription{sub})
 		if err == nil && reasons[0].Failed() {
 			return errors.New(reasons[0].String())
@@ -37,7 +37,7 @@ func (g *Gateway) Subscribe(clientID, filter string, qos mqtt.QoS) (granted mqtt
 // Unsubscribe takes a subscription of a client away, whoever made it. was says whether there was one.
 func (g *Gateway) Unsubscribe(clientID, filter string) (was bool, err error) {
 	err = g.onBehalf(clientID, func(l *link, c *client) error {
-		reasons, err := c.s.Unsubscribe(l.now, []string{filter})
+		reasons, err := c.s.Unsubscribe(l.now, []string{l.mountOf(c).Filter(filter)})
 		was = err == nil && reasons[0] == mqtt.Success
 		return err
 	})

@@ -3,15 +3,18 @@ package gateway
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"midge/broker"
+	"midge/broker/topic"
 )
 
-// Detail is a Device with what is looked up for one client or a few, but not for all. Names and filters come from the wire: escape them before they reach a
-// terminal.
+// Detail is a Device with what is looked up for one client or a few, but not for all. Names and filters are as the client has them, without the mount; they come from
+// the wire: escape them before they reach a terminal.
 type Detail struct {
 	Device
 	CleanSession  bool                  // of its last CONNECT
+	Mount         topic.Mount           // stands in front of all of them in the broker; "" = nothing does
 	WillTopic     string                // "" = it has no will
 	Subscriptions []broker.Subscription // by filter; of one that has gone, those that its session keeps
 	Topics        []TopicID             // what it has registered or been registered, by id
@@ -39,9 +42,14 @@ func (g *Gateway) Details(patterns []string) []Detail {
 }
 
 func (sp *space) detail(c *client) Detail {
-	d := Detail{Device: sp.device(c), CleanSession: c.clean, Subscriptions: sp.b.Subscriptions(c.id)}
+	d := Detail{Device: sp.device(c), CleanSession: c.clean, Mount: c.link.Load().mountOf(c), Subscriptions: sp.b.Subscriptions(c.id)}
+	for i := range d.Subscriptions {
+		s := &d.Subscriptions[i]
+		plain, _ := topic.Unshared(s.Filter)
+		s.Filter = strings.TrimSuffix(s.Filter, plain) + d.Mount.Strip(plain)
+	}
 	if c.will != nil {
-		d.WillTopic = c.will.topic
+		d.WillTopic = d.Mount.Strip(c.will.topic)
 	}
 	for i, e := range c.topics.entries {
 		if e.name != "" {

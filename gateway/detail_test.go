@@ -7,6 +7,28 @@ import (
 	"midge/mqttsn"
 )
 
+// TestMountedClient shows a client under a mount as it sees itself, and takes its filters so on its behalf.
+func TestMountedClient(t *testing.T) {
+	r := newRig(t, Config{}, LinkConfig{MountPoint: "farm/%c/"})
+	r.from("dev", mqttsn.Connect{ClientID: "valve7", ProtocolID: 1, Will: true})
+	r.from("dev", mqttsn.WillTopic{Topic: "gone"})
+	r.from("dev", mqttsn.WillMsg{Data: []byte("x")})
+	r.from("dev", mqttsn.Subscribe{MsgID: 1, TopicName: "$share/g/jobs"})
+	if _, err := r.g.Subscribe("valve7", "cmd/#", 0); err != nil {
+		t.Fatal(err)
+	}
+	d := r.g.Details([]string{"valve7"})[0]
+	if got := fmt.Sprintf("%s %s %s %s %v", d.Mount, d.WillTopic, d.Subscriptions[0].Filter, d.Subscriptions[1].Filter, d.Topics); got != "farm/valve7/ gone $share/g/jobs cmd/# [{1025 jobs true}]" {
+		t.Errorf("a client is shown with its mount, and else as it sees itself: %s", got)
+	}
+	if subs := r.b.Subscriptions("valve7"); subs[0].Filter != "$share/g/farm/valve7/jobs" || subs[1].Filter != "farm/valve7/cmd/#" {
+		t.Errorf("its subscriptions are below the mount: %+v", subs)
+	}
+	if was, err := r.g.Unsubscribe("valve7", "cmd/#"); err != nil || !was {
+		t.Errorf("and are found there: %t, %v", was, err)
+	}
+}
+
 // TestDetails looks at clients in full: one that is connected, one that has gone and may come back, one that has left nothing.
 func TestDetails(t *testing.T) {
 	r := newRig(t, Config{}, LinkConfig{})

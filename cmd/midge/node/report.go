@@ -68,6 +68,7 @@ type DeviceReport struct {
 type DetailReport struct {
 	DeviceReport
 	CleanSession  bool                 `json:"clean_session"`
+	Mount         string               `json:"mount,omitempty"` // in front of all topics here; the device knows nothing of it
 	WillTopic     string               `json:"will_topic,omitempty"`
 	Subscriptions []SubscriptionReport `json:"subscriptions"`
 	Topics        []TopicReport        `json:"topics"`
@@ -116,7 +117,7 @@ func deviceReport(d gateway.Device) DeviceReport {
 func (n *Node) Details(clients []string) ([]DetailReport, error) {
 	list := []DetailReport{}
 	for _, d := range n.Gateway.Details(clients) {
-		r := DetailReport{DeviceReport: deviceReport(d.Device), CleanSession: d.CleanSession, WillTopic: d.WillTopic,
+		r := DetailReport{DeviceReport: deviceReport(d.Device), CleanSession: d.CleanSession, Mount: string(d.Mount), WillTopic: d.WillTopic,
 			Subscriptions: []SubscriptionReport{}, Topics: []TopicReport{}}
 		for _, s := range d.Subscriptions {
 			r.Subscriptions = append(r.Subscriptions, SubscriptionReport{s.Filter, s.QoS})
