@@ -28,6 +28,10 @@ type Limits struct {
 
 	SessionExpiry time.Duration // how long the session of a client that is away is kept at most, in whole seconds; 0 means as long as it wants
 
+	// MessageExpiry is how long a message that is not retained is worth delivering at most, whatever its publisher says; 0 means as long as that says. Publish then writes
+	// Message.Expires.
+	MessageExpiry time.Duration
+
 	Policy    QueuePolicy
 	QueueQoS0 bool // messages at QoS 0 wait in memory for a client that is away, within QueueMessages and QueueBytes
 }

@@ -43,6 +43,52 @@ func TestOptionsOutliveACut(t *testing.T) {
 	}
 }
 
+// TestMessageExpiryMax: what is too old is not delivered, whatever its publisher says, and is told so to who gets it in time; what is retained stays.
+func TestMessageExpiryMax(t *testing.T) {
+	b := New(Limits{MessageExpiry: time.Hour})
+	now := time.Unix(1_000_000_000, 0)
+	open := func(id string) *Session {
+		s, _, err := b.Open(now, Options{ClientID: id, SessionExpiry: Never})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	pub, sub := open("pub"), open("sub")
+	sub.Subscribe(now, []Subscription{{Filter: "#", QoS: 1}})
+	for i, m := range []*Message{
+		{Topic: "none", QoS: 1}, {Topic: "shorter", QoS: 1, Expires: now.Add(time.Minute)}, {Topic: "longer", QoS: 1, Expires: now.Add(24 * time.Hour)},
+		{Topic: "retained", QoS: 1, Retain: true}, {Topic: "retained/for", QoS: 1, Retain: true, Expires: now.Add(24 * time.Hour)},
+	} {
+		m.Payload = []byte("x")
+		pub.Publish(now, []Inbound{{ID: uint16(i + 1), Message: m}})
+	}
+	got := ""
+	out := make([]Outbound, 9)
+	n, _ := sub.Next(now.Add(time.Minute), out)
+	for _, o := range out[:n] {
+		got += o.Message.Topic
+		if !o.Message.Expires.IsZero() {
+			got += " " + o.Message.Expires.Sub(now).String()
+		}
+		got += "; "
+	}
+	if want := "none 1h0m0s; longer 1h0m0s; retained; retained/for 24h0m0s; "; got != want {
+		t.Errorf("within the time there is all but what its publisher wants no more: %s", got)
+	}
+	for _, m := range []*Message{{Topic: "none", QoS: 1}, {Topic: "late", QoS: 1, Retain: true, Payload: []byte("x")}} {
+		pub.Publish(now, []Inbound{{ID: 9, Message: m}})
+	}
+	if n, _ := sub.Next(now.Add(time.Hour), out); n != 1 || out[0].Message.Topic != "late" {
+		t.Errorf("after it there is what is retained: %+v", out[:n])
+	}
+	late := open("late")
+	late.Subscribe(now, []Subscription{{Filter: "#", QoS: 1}})
+	if n, _ := late.Next(now.Add(2*time.Hour), out); n != 3 {
+		t.Errorf("what is retained is there for who comes late: %+v", out[:n])
+	}
+}
+
 // TestExpiryTravels has what is left of a message's time come out with it, whether it waited in memory, on disk, or retained.
 func TestExpiryTravels(t *testing.T) {
 	x := newBox(t)

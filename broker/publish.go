@@ -143,6 +143,11 @@ func (b *Broker) admit(now time.Time, by *Session, a Access, m *Message) (reason
 		b.drop(UserProperties)
 		return mqtt.QuotaExceeded, nil, nil
 	}
+	if b.limits.MessageExpiry > 0 && !m.Retain {
+		if at := now.Add(b.limits.MessageExpiry); m.Expires.IsZero() || m.Expires.After(at) {
+			m.Expires = at
+		}
+	}
 	return b.distribute(now, by, m)
 }
 

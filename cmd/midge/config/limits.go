@@ -28,6 +28,8 @@ type Limits struct {
 
 	SessionExpiryMax Duration `toml:"session_expiry_max"` // longest that the session of a client is kept that is away, in whole seconds; 0 = as long as it wants
 
+	MessageExpiryMax Duration `toml:"message_expiry_max"` // longest that a message waits that is not retained, in whole seconds; 0 = as long as its publisher wants
+
 	TopicLength       int  `toml:"topic_length"`        // octets
 	TopicLevels       int  `toml:"topic_levels"`        //
 	UserProperties    int  `toml:"user_properties"`     // of one message
@@ -63,6 +65,10 @@ func (v checker) limits() {
 	v.number("limits.inflight", l.Inflight, 1, 65535)
 	if d := l.SessionExpiryMax; d.Duration != 0 {
 		v.span("limits.session_expiry_max", d, time.Second, 100*365*24*time.Hour)
+	}
+	if d := l.MessageExpiryMax; d.Duration != 0 {
+		v.span("limits.message_expiry_max", d, time.Second, 100*365*24*time.Hour)
+		v.wholeSeconds("limits.message_expiry_max", d)
 	}
 	v.number("limits.topic_length", l.TopicLength, 64, 65535) // the broker's own topics have to fit
 	v.number("limits.topic_levels", l.TopicLevels, 8, 128)

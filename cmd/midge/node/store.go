@@ -18,7 +18,7 @@ func limits(cfg *config.Config) broker.Limits {
 		QueueMessages: l.QueueMessages, QueueBytes: int(l.QueueBytes), StoredMessages: l.StoredMessages, StoredBytes: int(l.StoredBytes), TotalBytes: int(l.TotalBytes),
 		Retained: l.Retained, RetainedBytes: int(l.RetainedBytes), Sessions: l.Sessions, Subscriptions: l.Subscriptions, Inflight: l.Inflight,
 		TopicLength: l.TopicLength, TopicLevels: l.TopicLevels, UserProperties: l.UserProperties, UserPropertyBytes: int(l.UserPropertyBytes),
-		SessionExpiry: l.SessionExpiryMax.Duration, Policy: policies[l.QueuePolicy], QueueQoS0: l.QueueQoS0,
+		SessionExpiry: l.SessionExpiryMax.Duration, MessageExpiry: l.MessageExpiryMax.Duration, Policy: policies[l.QueuePolicy], QueueQoS0: l.QueueQoS0,
 	}
 	if cfg.Node.DataDir == "" {
 		b.StoredMessages, b.StoredBytes = b.QueueMessages, b.QueueBytes
