@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -123,4 +125,23 @@ func TestSubscribeCommand(t *testing.T) {
 	subscribe("\"valve\" is no longer subscribed to \"cmd/#\"\n\"valve\" was not subscribed to \"b\"", "valve", "--remove", "cmd/#", "b")
 	subscribe("midge: \"door\" \"a\": it is neither connected nor asleep", "door", "a")
 	subscribe("midge: \"valve\" is subscribed to \"c\" at QoS 0\n\"valve\" \"a/#/b\": \"a/#/b\" is no filter: '#' must be the last level and stand alone in it", "valve", "c", "a/#/b")
+}
+
+// TestStatusOverHTTP has what midge status prints under /status, if that is meant.
+func TestStatusOverHTTP(t *testing.T) {
+	e := newEstate(t, "")
+	at := fmt.Sprintf("127.0.0.1:%d", peertest.FreePort(t))
+	e.write("config.toml", strings.Replace(e.config(""), "[http]\naddress = \"\"\n", "[http]\naddress = \""+at+"\"\nstatus = true\n", 1))
+	e.run()
+	for path, want := range map[string]string{"/status": `"devices": []`, "/status/valve": "no MQTT-SN device has the client id"} {
+		r, err := http.Get("http://" + at + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("GET %s says %s: %s, %v", path, want, body, err)
+		}
+	}
 }

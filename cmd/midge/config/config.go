@@ -176,6 +176,7 @@ type Store struct {
 type HTTP struct {
 	Address string `toml:"address"` // host:port; "" = off
 	Public  bool   `toml:"public"`  // may be reached from other machines
+	Status  bool   `toml:"status"`  // serve /status too: links, bridges and devices
 }
 
 // The values of keys that choose by name, in the order in which messages list them.

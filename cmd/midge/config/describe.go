@@ -33,7 +33,11 @@ func (c *Config) Describe(w io.Writer) error {
 	if c.HTTP.Address == "" {
 		p.row("http", "off")
 	} else {
-		p.row("http", "/metrics and /healthz", c.HTTP.Address, reachedBy(c.HTTP.Address)+" without a password")
+		what := "/metrics and /healthz"
+		if c.HTTP.Status {
+			what = "/metrics, /healthz and /status"
+		}
+		p.row("http", what, c.HTTP.Address, reachedBy(c.HTTP.Address)+" without a password")
 	}
 	return tw.Flush()
 }

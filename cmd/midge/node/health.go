@@ -20,7 +20,11 @@ func (n *Node) http(c config.HTTP) error {
 	}
 	n.undo = append(n.undo, func() { l.Close() })
 	n.log.Info("serving /healthz and /metrics", "address", l.Addr().String())
-	h := status.New(status.Sources{Version: Version, Ready: n.isReady, Trouble: n.trouble, Store: n.storeFigures, Broker: n.brokerFigures, Links: n.linkFigures, Bridges: n.bridgeFigures})
+	sources := status.Sources{Version: Version, Ready: n.isReady, Trouble: n.trouble, Store: n.storeFigures, Broker: n.brokerFigures, Links: n.linkFigures, Bridges: n.bridgeFigures}
+	if c.Status {
+		sources.Report = n.reportOf
+	}
+	h := status.New(sources)
 	n.Add("http "+c.Address, func(ctx context.Context) error { return status.Run(ctx, l, h) })
 	return nil
 }

@@ -103,6 +103,14 @@ func (n *Node) Report() Report {
 	return r
 }
 
+// reportOf is Report, or Details of these clients.
+func (n *Node) reportOf(clients []string) (any, error) {
+	if len(clients) == 0 {
+		return n.Report(), nil
+	}
+	return n.Details(clients)
+}
+
 func deviceReport(d gateway.Device) DeviceReport {
 	r := DeviceReport{ID: d.ID, User: d.User, Link: d.Link, Address: d.Address, Node: []byte(d.Node), State: d.State.String(),
 		KeepAlive: d.KeepAlive.Seconds(), Sleep: d.Sleep.Seconds(), RSSI: d.RSSI, LQI: d.LQI, In: d.In, Out: d.Out, Queued: d.Queued,

@@ -28,7 +28,7 @@ const (
 	endpointsOverview = "/healthz\n/metrics\n" // the answer to "/"
 )
 
-// New returns the handler of /healthz and /metrics. Beside the metrics of the sources, /metrics has those of the Go runtime
+// New returns the handler of /healthz and /metrics, and of /status if there is a report. Beside the metrics of the sources, /metrics has those of the Go runtime
 // and of the process.
 func New(s Sources) http.Handler {
 	registry := prometheus.NewRegistry()
@@ -36,9 +36,14 @@ func New(s Sources) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.serveHealth)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax}))
+	overview := endpointsOverview
+	if s.Report != nil {
+		s.reports(mux)
+		overview += "/status\n"
+	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprint(w, endpointsOverview)
+		fmt.Fprint(w, overview)
 	})
 	return mux
 }

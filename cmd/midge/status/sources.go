@@ -16,6 +16,9 @@ type Sources struct {
 	Store   func() Store
 	Links   func() []Link   // in the order of the configuration
 	Bridges func() []Bridge // likewise
+
+	// Report returns what is to become JSON for /status: of everything, or of these clients. The error is that there are none.
+	Report func(clients []string) (any, error)
 }
 
 // Store is a snapshot of what keeps the state on disk, since the start.
