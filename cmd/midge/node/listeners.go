@@ -68,7 +68,7 @@ func policy(c config.Listener) (p listener.Policy, err error) {
 		Connections: c.MaxConnections, ConnectionsPerAddress: c.MaxConnectionsPerAddress, ConnectRate: c.ConnectRate, ConnectRatePerAddress: c.ConnectRatePerAddress,
 		MaximumPacketSize: uint32(c.MaxPacketSize), ReceiveMaximum: uint16(c.ReceiveMaximum), TopicAliasMaximum: c.MaxTopicAlias,
 		RetainRefused: !c.RetainAvailable, MountPoint: c.MountPoint,
-		MaxKeepAlive:  uint16(c.MaxKeepalive.Seconds()), PayloadFormatCheck: c.PayloadFormatCheck, ResponseInformation: c.ResponseInfo}
+		MaxKeepAlive: uint16(c.MaxKeepalive.Seconds()), PayloadFormatCheck: c.PayloadFormatCheck, ResponseInformation: c.ResponseInfo}
 	if c.MaxTopicAlias == 0 {
 		p.TopicAliasMaximum = -1
 	}

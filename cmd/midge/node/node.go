@@ -155,7 +155,10 @@ func (n *Node) Run(ctx context.Context) error {
 	n.ready.Store(true)
 	n.log.Info("midge is ready")
 	systemd.Ready()
-	defer context.AfterFunc(ctx, systemd.Stopping)()
+	wg.Go(func() {
+		<-ctx.Done()
+		systemd.Stopping()
+	})
 	wg.Wait()
 	closed := n.Close()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
