@@ -17,10 +17,14 @@ var ErrNotConnected = errors.New("it is neither connected nor asleep")
 // before. The QoS is bounded as if the client had asked for it, and so is what it may have. Until it ends with its session or by Unsubscribe the subscription
 // is one as any other. The filter is as the client would write it: the link's mount point goes in front.
 func (g *Gateway) Subscribe(clientID, filter string, qos mqtt.QoS) (granted mqtt.QoS, err error) {
+	return g.subscribeFor(time.Now(), clientID, filter, qos)
+}
+
+func (g *Gateway) subscribeFor(now time.Time, clientID, filter string, qos mqtt.QoS) (granted mqtt.QoS, err error) {
 	if err := topic.ValidFilter(filter); err != nil {
 		return 0, fmt.Errorf("%q is no filter: %w", filter, err)
 	}
-	err = g.onBehalf(clientID, func(l *link, c *client) error {
+	err = g.onBehalf(now, clientID, func(l *link, c *client) error {
 		sub := broker.Subscription{Filter: l.mountOf(c).Filter(filter), QoS: min(qos, mqtt.QoS(l.cfg.MaxQoS))}
 		reasons, err := c.s.Subscribe(l.now, []broker.Subscription{sub})
 		if err == nil && reasons[0].Failed() {
@@ -36,7 +40,7 @@ func (g *Gateway) Subscribe(clientID, filter string, qos mqtt.QoS) (granted mqtt
 
 // Unsubscribe takes a subscription of a client away, whoever made it. was says whether there was one.
 func (g *Gateway) Unsubscribe(clientID, filter string) (was bool, err error) {
-	err = g.onBehalf(clientID, func(l *link, c *client) error {
+	err = g.onBehalf(time.Now(), clientID, func(l *link, c *client) error {
 		reasons, err := c.s.Unsubscribe(l.now, []string{l.mountOf(c).Filter(filter)})
 		was = err == nil && reasons[0] == mqtt.Success
 		return err
@@ -45,7 +49,7 @@ func (g *Gateway) Unsubscribe(clientID, filter string) (was bool, err error) {
 }
 
 // onBehalf does something with the session of a client.
-func (g *Gateway) onBehalf(clientID string, do func(*link, *client) error) error {
+func (g *Gateway) onBehalf(now time.Time, clientID string, do func(*link, *client) error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c := g.sp.clients[clientID]
@@ -53,7 +57,7 @@ func (g *Gateway) onBehalf(clientID string, do func(*link, *client) error) error
 		return ErrNotConnected
 	}
 	l := c.link.Load()
-	l.enter(time.Now())
+	l.enter(now)
 	err := do(l, c)
 	if errors.Is(err, broker.ErrTakenOver) {
 		l.takenOver(c)

@@ -21,21 +21,29 @@ func FuzzReceive(f *testing.F) {
 			mqttsn.Pubrel{MsgID: 2}, mqttsn.Unsubscribe{MsgID: 1, TopicName: "#"}, mqttsn.Disconnect{}},
 		{mqttsn.SearchGw{}, mqttsn.Advertise{GwID: 1}, mqttsn.Publish{QoS: -1, TopicIDType: mqttsn.Short, TopicID: 0x6162}, mqttsn.Pingreq{}},
 	} {
-		var seed []byte
-		for i, p := range packets {
-			b := p.Append(nil)
-			seed = append(append(seed, byte(i%4), byte(len(b))), b...)
+		seedOf := func(more byte) (seed []byte) {
+			for i, p := range packets {
+				b := p.Append(nil)
+				seed = append(append(seed, byte(i%4)|more, byte(len(b))), b...)
+			}
+			return seed
 		}
-		for _, mode := range []byte{0, modeAuth, modeStrict | modeNever, modeProbe | modeSameIdentity | modeAllow} {
-			f.Add(append([]byte{mode}, seed...))
+		for _, mode := range []byte{0, modeAuth, modeStrict | modeNever, modeProbe | modeSameIdentity | modeAllow, modeOperator} {
+			f.Add(append([]byte{mode}, seedOf(0)...))
 		}
+		f.Add(append([]byte{modeOperator}, seedOf(16)...))
+		f.Add(append([]byte{modeOperator}, seedOf(16|32|64)...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg := Config{GatewayID: 1, QoSMinusOne: true, InlineTopics: true, Limits: Limits{TopicIDs: 3, Known: 4}, Predefined: []Predefined{{Client: "*", ID: 1, Topic: "p"}}}
 		if len(data) == 0 {
 			return
 		}
-		r := newRig(t, cfg, fuzzedLink(data[0]))
+		mode := data[0]
+		if mode&modeOperator != 0 {
+			cfg.StateTopic = func(id string) string { return "t/" + id }
+		}
+		r := newRig(t, cfg, fuzzedLink(mode))
 		r.l.identify, r.l.host = identity, host
 		data = data[1:]
 		s, _, _ := r.b.Open(r.now, broker.Options{ClientID: "publisher"})
@@ -49,6 +57,9 @@ func FuzzReceive(f *testing.F) {
 			r.l.Receive(r.now, &transports.Frame{Addr: transports.MakeAddr([]byte{control & 3}), Data: frame, Broadcast: control&4 != 0})
 			for _, c := range r.l.takeChecks() {
 				r.l.judged(c.of, Verdict{OK: control&16 == 0, Later: control&32 != 0, Username: c.login.Username})
+			}
+			if mode&modeOperator != 0 && control&16 != 0 {
+				operate(r, control)
 			}
 			if control&8 != 0 {
 				s.Publish(r.now, []broker.Inbound{{Message: &broker.Message{Topic: "t", QoS: 1, Payload: frame}}})
@@ -68,6 +79,7 @@ const (
 	modeSameIdentity
 	modeAllow
 	modeEmptyID
+	modeOperator // clients are kicked and subscribed, their states are published, some are not served
 )
 
 func fuzzedLink(mode byte) LinkConfig {
@@ -83,7 +95,23 @@ func fuzzedLink(mode byte) LinkConfig {
 	if mode&modeAllow != 0 {
 		lc.AllowClients, lc.AllowAddresses = []string{"a*", "lan*"}, []string{"\x01", "\x02/*"}
 	}
+	if mode&modeOperator != 0 {
+		lc.RegisterAfterSleep, lc.MountPoint = true, "m/%c/"
+		lc.DenyClients, lc.DenyAddresses, lc.ClientAddresses = []string{"ab*"}, []string{"\x03/?"}, []ClientAddress{{"b", "\x02"}, {"*c", "\x01"}}
+	}
 	return lc
+}
+
+// operate does what an operator may do at any moment.
+func operate(r *rig, control byte) {
+	id := string([]byte{'a' + control&1})
+	switch control >> 6 {
+	case 0:
+		r.g.subscribeFor(r.now, id, "#", 2)
+	case 1:
+		r.g.kick(r.now, id, control&32 != 0)
+	}
+	r.g.Details([]string{"*"})
 }
 
 // checkInvariants holds the machine's figures against what is really there.

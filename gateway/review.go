@@ -76,6 +76,10 @@ func (l *link) end(c *client) {
 // Kick ends a client that is connected or asleep, as Review does, and reports whether it was. With forget nothing is kept of it here, connected or gone, and
 // its session ends with the connection.
 func (g *Gateway) Kick(clientID string, forget bool) (ok bool) {
+	return g.kick(time.Now(), clientID, forget)
+}
+
+func (g *Gateway) kick(now time.Time, clientID string, forget bool) (ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c := g.sp.clients[clientID]
@@ -87,7 +91,7 @@ func (g *Gateway) Kick(clientID string, forget bool) (ok bool) {
 	}
 	if ok = c.connected(); ok {
 		l := c.link.Load()
-		l.enter(time.Now())
+		l.enter(now)
 		l.log.Info("client kicked", "client", c.id)
 		l.end(c)
 		l.flush()
