@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,7 +196,9 @@ func newRelay(t *testing.T, gateway string) *relay {
 	}()
 	t.Cleanup(func() {
 		inside.Close()
-		(<-r.outside).Close()
+		out := <-r.outside
+		out.Close()
+		r.outside <- out // whoever is in the middle of a datagram goes on to the end
 	})
 	return r
 }
@@ -318,4 +322,33 @@ func (c *certs) device(name string) func(*DialConfig) {
 		cert := c.Issue(name).TLS(c.t)
 		d.Key, d.RootCAs, d.Certificate = nil, c.pool, &cert
 	}
+}
+
+// TestMessagesComeWhenTheirAddressIsKnown: what a session has read of a datagram comes when it is done with that, in order, and at once if it is.
+func TestMessagesComeWhenTheirAddressIsKnown(t *testing.T) {
+	f := &flow{}
+	f.arrived.L = &f.mu
+	var got []int
+	say := func(n int) { f.settled(func() { got = append(got, n) }) }
+	want := func(sentence string, want ...int) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", sentence, got, want)
+		}
+	}
+	say(1)
+	want("nothing is under way", 1)
+	for range 2 {
+		f.put(record{}, []byte("datagram"), netip.MustParseAddrPort("127.0.0.1:1"))
+	}
+	f.ReadFrom(make([]byte, 100))
+	say(2)
+	want("the session is at work on a datagram", 1)
+	say(3)
+	want("its second message shows that it is done with the first", 1, 2)
+	f.ReadFrom(make([]byte, 100))
+	want("who reads on is done with it", 1, 2, 3)
+	say(4)
+	f.settled(func() {})
+	want("at the end nothing is held back", 1, 2, 3, 4)
 }

@@ -28,6 +28,8 @@ type flow struct {
 	queue    []datagram
 	early    []datagram // messages that came before the handshake was complete
 	waiting  int        // octets of both
+	busy     bool       // the session is at work on the datagram that it has read last
+	held     func()     // waits for the end of that; see settled
 	latest   netip.AddrPort
 	addr     *net.UDPAddr // latest
 	deadline time.Time
@@ -76,10 +78,31 @@ func (f *flow) end() {
 	f.arrived.Broadcast()
 }
 
-// ReadFrom is net.PacketConn's.
+// settled calls do when the session is done with the datagram that it is at work on, what was to be done before first. A message from a new address comes out of pion
+// before pion takes note of the address: an answer in that moment would go to the old one.
+func (f *flow) settled(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.release()
+	if f.held = do; !f.busy {
+		f.release()
+	}
+}
+
+// release does what waits. f.mu is held.
+func (f *flow) release() {
+	if f.held != nil {
+		f.held()
+		f.held = nil
+	}
+}
+
+// ReadFrom is net.PacketConn's. Who reads again is done with what he has read before.
 func (f *flow) ReadFrom(b []byte) (int, net.Addr, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.busy = false
+	f.release()
 	for {
 		switch {
 		case f.closed:
@@ -93,6 +116,7 @@ func (f *flow) ReadFrom(b []byte) (int, net.Addr, error) {
 			if f.queue = f.queue[1:]; len(f.queue) == 0 {
 				f.queue = nil // an idle session holds no buffer
 			}
+			f.busy = true
 			return copy(b, d.data), d.from, nil
 		}
 		f.arrived.Wait()

@@ -129,7 +129,11 @@ func (l *Link) serve(f *flow) {
 		}
 	}()
 	l.socket.established(f, s.identity)
-	s.read(l.mtu+1, l.take)
+	s.read(l.mtu+1, func(from transports.Addr, data []byte) {
+		message := bytes.Clone(data)
+		f.settled(func() { l.take(from, message) })
+	})
+	f.settled(func() {}) // nothing is held back any more
 }
 
 func (l *Link) shake(f *flow, used *keyUse) (s *session, err error) {
@@ -208,14 +212,14 @@ func (l *Link) forget(s *session) {
 	l.mu.Unlock()
 }
 
-// take puts a message where ReadFrames finds it.
+// take puts a message, which it keeps, where ReadFrames finds it.
 func (l *Link) take(from transports.Addr, data []byte) {
 	if len(data) > l.mtu {
 		l.counters.Count(transports.ReasonOversize, 1)
 		return
 	}
 	select {
-	case l.inbox <- arrival{from, bytes.Clone(data)}:
+	case l.inbox <- arrival{from, data}:
 	default:
 		l.counters.Count(transports.ReasonQueueFull, 1)
 	}
