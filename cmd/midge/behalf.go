@@ -1,14 +1,8 @@
 package main
 
-import (
-	"encoding/json"
-	"fmt"
+import "midge/broker/mqtt"
 
-	"midge/broker/mqtt"
-	"midge/cmd/midge/control"
-)
-
-// subscribing is what midge subscribe asks for.
+// subscribing is what midge subscribe-for asks for.
 type subscribing struct {
 	Client  string   `json:"client"`
 	Filters []string `json:"filters"`
@@ -26,17 +20,5 @@ type behalfCmd struct {
 
 // Run has the midge that uses the configuration's data_dir subscribe a device, and prints what became of it.
 func (c *behalfCmd) Run() error {
-	dir, err := running(c.Config)
-	if err != nil {
-		return err
-	}
-	request, err := json.Marshal(subscribing{c.Client, c.Filters, mqtt.QoS(c.QoS), c.Remove})
-	if err != nil {
-		return err
-	}
-	text, err := control.Ask(dir, subscribeRequest+" "+string(request))
-	if err == nil {
-		fmt.Println(text)
-	}
-	return err
+	return ask(c.Config, subscribeRequest, subscribing{c.Client, c.Filters, mqtt.QoS(c.QoS), c.Remove})
 }

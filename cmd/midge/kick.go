@@ -1,12 +1,5 @@
 package main
 
-import (
-	"encoding/json"
-	"fmt"
-
-	"midge/cmd/midge/control"
-)
-
 // kicking is what midge kick asks for.
 type kicking struct {
 	Clients []string `json:"clients"`
@@ -20,18 +13,4 @@ type kickCmd struct {
 }
 
 // Run has the midge that uses the configuration's data_dir disconnect clients, and prints what became of each.
-func (c *kickCmd) Run() error {
-	dir, err := running(c.Config)
-	if err != nil {
-		return err
-	}
-	request, err := json.Marshal(kicking{c.Clients, c.Forget})
-	if err != nil {
-		return err
-	}
-	text, err := control.Ask(dir, kickRequest+" "+string(request))
-	if err == nil {
-		fmt.Println(text)
-	}
-	return err
-}
+func (c *kickCmd) Run() error { return ask(c.Config, kickRequest, kicking{c.Clients, c.Forget}) }

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"midge/cmd/midge/config"
-	"midge/cmd/midge/control"
 	"midge/cmd/midge/node"
 	"midge/cmd/midge/systemd"
 )
@@ -70,17 +69,12 @@ type reloadCmd struct {
 
 // Run has the midge that uses the configuration's data_dir read it again, and prints what it says.
 func (c *reloadCmd) Run() error {
-	dir, err := running(c.Config)
-	if errors.Is(err, errCannotBeAsked) {
+	err := ask(c.Config, reloadRequest, nil)
+	switch {
+	case errors.Is(err, errCannotBeAsked):
 		return fmt.Errorf("%w; send its process SIGHUP: kill -HUP PID", err)
-	}
-	text := ""
-	if err == nil {
-		text, err = control.Ask(dir, reloadRequest)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("nothing was reloaded:\n%w", err)
 	}
-	fmt.Println(text)
 	return nil
 }

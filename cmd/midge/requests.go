@@ -93,3 +93,23 @@ func running(path string) (dataDir string, err error) {
 	}
 	return cfg.Node.DataDir, nil
 }
+
+// ask has the midge that uses the configuration's data_dir answer a request, with a value unless that is nil, and prints what it says.
+func ask(config, word string, value any) error {
+	dir, err := running(config)
+	if err != nil {
+		return err
+	}
+	if value != nil {
+		b, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		word += " " + string(b)
+	}
+	text, err := control.Ask(dir, word)
+	if err == nil {
+		fmt.Println(text)
+	}
+	return err
+}
