@@ -8,6 +8,7 @@ import (
 	"midge/broker"
 	"midge/broker/mqtt"
 	"midge/broker/topic"
+	"midge/mqttsn"
 )
 
 // ErrNotConnected is a client that is neither connected nor asleep.
@@ -25,7 +26,7 @@ func (g *Gateway) subscribeFor(now time.Time, clientID, filter string, qos mqtt.
 		return 0, fmt.Errorf("%q is no filter: %w", filter, err)
 	}
 	err = g.onBehalf(now, clientID, func(l *link, c *client) error {
-		sub := broker.Subscription{Filter: l.mountOf(c).Filter(filter), QoS: min(qos, mqtt.QoS(l.cfg.MaxQoS))}
+		sub := broker.Subscription{Filter: l.mountOf(c).Filter(filter), QoS: l.capped(mqttsn.QoS(qos))}
 		reasons, err := c.s.Subscribe(l.now, []broker.Subscription{sub})
 		if err == nil && reasons[0].Failed() {
 			return errors.New(reasons[0].String())

@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"midge/broker"
 	"midge/broker/topic"
@@ -45,8 +44,7 @@ func (sp *space) detail(c *client) Detail {
 	d := Detail{Device: sp.device(c), CleanSession: c.clean, Mount: c.link.Load().mountOf(c), Subscriptions: sp.b.Subscriptions(c.id)}
 	for i := range d.Subscriptions {
 		s := &d.Subscriptions[i]
-		plain, _ := topic.Unshared(s.Filter)
-		s.Filter = strings.TrimSuffix(s.Filter, plain) + d.Mount.Strip(plain)
+		s.Filter = d.Mount.StripFilter(s.Filter)
 	}
 	if c.will != nil {
 		d.WillTopic = d.Mount.Strip(c.will.topic)

@@ -185,7 +185,7 @@ func (l *link) willTopic(c *client, p mqttsn.WillTopic) {
 		l.promptFailed(c)
 		return
 	}
-	pr.will = &will{topic: l.mount(c.id, pr.user).Name(p.Topic), qos: l.capped(p.QoS), retain: p.Retain}
+	pr.will = l.willOf(c, pr.user, p)
 	pr.tries, pr.again = 0, false
 	l.promptOut(c)
 	l.schedule(c)
@@ -205,6 +205,11 @@ func (l *link) willMessage(c *client, p mqttsn.WillMsg) {
 	l.admit(c, pr.connect, pr.will, pr.user)
 }
 
+// willOf is a will without its message, as the link takes it from c, behind whom user is.
+func (l *link) willOf(c *client, user string, p mqttsn.WillTopic) *will {
+	return &will{topic: l.mount(c.id, user).Name(p.Topic), qos: l.capped(p.QoS), retain: p.Retain}
+}
+
 func validWill(p mqttsn.WillTopic) bool {
 	return p.QoS >= mqttsn.AtMostOnce && topic.ValidName(p.Topic) == nil
 }
@@ -218,7 +223,7 @@ func (l *link) updateWillTopic(c *client, p mqttsn.WillTopic) {
 			l.send(&c.peer, mqttsn.WillTopicResp{Code: mqttsn.NotSupported})
 			return
 		}
-		w = &will{topic: l.mountOf(c).Name(p.Topic), qos: l.capped(p.QoS), retain: p.Retain}
+		w = l.willOf(c, c.user, p)
 		if c.will != nil {
 			w.payload = c.will.payload
 		}

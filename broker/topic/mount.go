@@ -51,11 +51,16 @@ func (m Mount) Filter(filter string) string {
 	if m == "" {
 		return filter
 	}
-	plain, shared := Unshared(filter)
-	if !shared {
-		return string(m) + filter
-	}
-	return strings.TrimSuffix(filter, plain) + string(m) + plain
+	return behindGroup(filter, m.Name)
+}
+
+// StripFilter is the filter as the client has written it.
+func (m Mount) StripFilter(filter string) string { return behindGroup(filter, m.Strip) }
+
+// behindGroup changes what of a filter is no name of a group.
+func behindGroup(filter string, change func(string) string) string {
+	plain, _ := Unshared(filter)
+	return strings.TrimSuffix(filter, plain) + change(plain)
 }
 
 // Strip is what the client is told of a topic. One that is not below the mount, which a session may hold that was used elsewhere before, stays whole.

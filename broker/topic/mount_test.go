@@ -29,6 +29,9 @@ func TestMount(t *testing.T) {
 		if got := m.Filter(c.filter); got != c.mountedFilter {
 			t.Errorf("%s: the filter %q means %q, not %q", c.what, c.filter, c.mountedFilter, got)
 		}
+		if got := m.StripFilter(c.mountedFilter); got != c.filter {
+			t.Errorf("%s: the client has written the filter %q as %q, not %q", c.what, c.mountedFilter, c.filter, got)
+		}
 	}
 	for _, name := range []string{"elsewhere/x", "barn/"} {
 		if got := Mount("barn/").Strip(name); got != name {
