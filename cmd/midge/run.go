@@ -38,13 +38,16 @@ func (c *runCmd) Run(ctx context.Context) error {
 		return daemonize()
 	}
 	level := new(slog.LevelVar)
-	topics := node.NewLogTopics()
+	var topics *node.LogTopics
+	if cfg.Log.Topic {
+		topics = node.NewLogTopics()
+	}
 	log := logger(cfg.Log, level, topics)
 	n, err := node.New(cfg, log)
 	if err != nil {
 		return err
 	}
-	if cfg.Log.Topic {
+	if topics != nil {
 		n.PublishLog(topics)
 	}
 	r := &reloader{read: c.read, node: n, level: level, log: log}
@@ -113,7 +116,7 @@ func levelOf(l config.Log) (level slog.Level) {
 	return level
 }
 
-// logger logs at level, which may be moved later, and to topics if that is meant.
+// logger logs at level, which may be moved later, and to topics unless they are nil.
 func logger(l config.Log, level *slog.LevelVar, topics *node.LogTopics) *slog.Logger {
 	level.Set(levelOf(l))
 	options := &slog.HandlerOptions{Level: level}
@@ -122,7 +125,7 @@ func logger(l config.Log, level *slog.LevelVar, topics *node.LogTopics) *slog.Lo
 		format = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 	}
 	h := format(os.Stderr)
-	if l.Topic {
+	if topics != nil {
 		h = topics.Beside(h, format)
 	}
 	return slog.New(h)
