@@ -1,7 +1,6 @@
 package serial
 
 import (
-	"fmt"
 	"time"
 
 	"midge/transports"
@@ -62,12 +61,7 @@ func (e *loraEnd) Down() string { return "" }
 func (e *loraEnd) MTU() int { return e.mtu }
 
 // FormatAddr is "node" and its number.
-func (e *loraEnd) FormatAddr(a transports.Addr) string {
-	if n := a.Bytes(); len(n) == 1 {
-		return fmt.Sprintf("node %d", n[0])
-	}
-	return "modem"
-}
+func (e *loraEnd) FormatAddr(a transports.Addr) string { return formatNode(a, "modem") }
 
 // packet returns the next good packet, nil when there is none.
 func (e *loraEnd) packet() []byte {

@@ -280,9 +280,12 @@ func (m *radiohead) Down() string { return "" }
 func (m *radiohead) MTU() int { return m.mtu }
 
 // FormatAddr is "node" and its number.
-func (m *radiohead) FormatAddr(a transports.Addr) string {
+func (m *radiohead) FormatAddr(a transports.Addr) string { return formatNode(a, "gateway") }
+
+// formatNode is for addresses of one octet; other is what one that is none stands for.
+func formatNode(a transports.Addr, other string) string {
 	if n := a.Bytes(); len(n) == 1 {
 		return fmt.Sprintf("node %d", n[0])
 	}
-	return "gateway"
+	return other
 }
